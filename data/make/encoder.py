@@ -27,7 +27,8 @@ OUTPUT = ROOT / "data" / "encoder"
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY_SIZE = 12_000
 REVIEW_REPEATS = 2  # the reviews are what the encoder is for
-STEPS, PEAK = 5_000, 1.5e-3  # updates, and the highest learning rate
+WIDTH = 192
+STEPS, PEAK = 8_000, 1e-3  # updates, and the highest learning rate
 
 
 def main() -> None:
@@ -42,9 +43,8 @@ def main() -> None:
     print(setup(seed=0, mixed_precision=arguments.precision))
 
     import keras
-    import tensorflow as tf
 
-    from helpers.pretraining import masked_lm, masked_lm_batches
+    from helpers.pretraining import cooccurrence_embeddings, masked_lm, masked_lm_batches
     from helpers.reviews import split_reviews
     from helpers.text import tokenize
     from helpers.training import Trainer
@@ -52,10 +52,13 @@ def main() -> None:
     train, validation, _ = split_reviews()
     texts = train["text"].tolist() * REVIEW_REPEATS + newspaper(arguments.package)
     tokenizer = make_tokenizer(texts)
-    model = masked_lm(tokenizer)
-    print(f"{len(texts):,} texts, {model.count_params():,} parameters")
+    token_ids = tokenize(texts, tokenizer)
+    embeddings = cooccurrence_embeddings(token_ids, tokenizer.vocabulary_size(), WIDTH)
+    model = masked_lm(tokenizer, width=WIDTH, embeddings=embeddings)
+    tokens = token_ids.flat_values.shape[0]
+    print(f"{len(texts):,} texts, {tokens:,} tokens, {model.count_params():,} parameters")
 
-    batches = masked_lm_batches(tokenize(texts, tokenizer), tokenizer)
+    batches = masked_lm_batches(token_ids, tokenizer)
     held_out = masked_lm_batches(tokenize(validation["text"], tokenizer), tokenizer)(0)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, arguments.steps, warmup_target=PEAK, warmup_steps=arguments.steps // 20
@@ -65,7 +68,7 @@ def main() -> None:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     trainer = Trainer(model, optimizer, loss, clip_norm=1.0, checkpoints=ROOT / "runs" / "encoder")
     history = trainer.fit(
-        batches, arguments.steps, validation=held_out, evaluate_every=100, checkpoint_every=100
+        batches, arguments.steps, validation=held_out, evaluate_every=200, checkpoint_every=200
     )
     save(model, history)
 
@@ -120,7 +123,8 @@ def save(model, history) -> None:
     config = json.loads(path.read_text())
     config["config"]["split_on_cjk"] = False
     path.write_text(json.dumps(config, indent=4) + "\n")
-    curve = {"step": history.steps, "loss": history.loss, "validation": history.validation}
+    recent = [sum(history.loss[step - 100 : step]) / 100 for step in history.steps]
+    curve = {"step": history.steps, "loss": recent, "validation_loss": history.validation["loss"]}
     (OUTPUT / "losses.json").write_text(json.dumps(curve) + "\n")
 
 

@@ -1,0 +1,249 @@
+"""A compiled training loop to read in five minutes.
+
+Read `Trainer.train_step` first: it is the whole of training. Clipping follows "On the difficulty of
+training recurrent neural networks" (Pascanu et al., 2013), loss scaling "Mixed precision training"
+(Micikevicius et al., 2018).
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from numbers import Integral
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from helpers.checkpoints import CheckpointFolder, assign
+from helpers.progress import History, Progress
+
+
+class Trainer:
+    """Trains a Keras model by gradient descent, one compiled step at a time.
+
+    Args:
+        model: a built model: one with a `keras.Input`, or one that was called once.
+        optimizer: a Keras optimizer; a schedule is given as its learning rate.
+        loss: a Keras loss or a function of (labels, outputs in float32). It gives a value per
+            example (batch,) or token (batch, tokens), and the Trainer takes their mean, weighted
+            if the batches have weights. Keras's own reduction and masks play no part.
+        metrics: Keras metrics for `evaluate`.
+        accumulate: micro-batches in one update. Each counts by its sum of weights, so the update
+            is the one that a single batch of all their examples gives.
+        clip_norm: the largest norm that all gradients together may have; None for no limit.
+        checkpoints: the folder for them; None for none.
+        jit_compile: compile the training step with XLA.
+
+    A resumed run equals the uninterrupted one bit for bit if its random numbers come from Keras
+    layers or a `keras.random.SeedGenerator` of the model (`tf.random.normal` and its like keep
+    their state out of reach) and, on a GPU, TensorFlow was told to be deterministic.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.Optimizer,
+        loss: Callable,
+        *,
+        metrics: Sequence[keras.Metric] = (),
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        checkpoints: str | os.PathLike | None = None,
+        jit_compile: bool = False,
+    ):
+        if not callable(loss):
+            raise TypeError(f"loss must be a Keras loss or a function, not {loss!r}")
+        if clip_norm is not None and not clip_norm > 0:
+            raise ValueError(f"clip_norm must be above 0 or None, not {clip_norm!r}")
+        if not model.trainable_variables:
+            raise ValueError("model has nothing to train: give it a keras.Input, or call it once")
+        _check_counts(accumulate=accumulate)
+        self.model, self.optimizer = model, optimizer
+        self.metrics = [keras.metrics.Mean("loss"), *metrics]
+        self.loss = loss.call if isinstance(loss, keras.Loss) else loss
+        self.accumulate, self.clip_norm = accumulate, clip_norm
+        self.checkpoints = None if checkpoints is None else CheckpointFolder(checkpoints)
+        self.weights = model.trainable_variables
+        optimizer.build(self.weights)
+        self.step = self.epoch = self.batch = 0  # updates made; the position in the data
+        self.history = History()
+        self.best_weights: list[np.ndarray] | None = None
+        # float16 overflows above 65,504 and loses what is below 6e-8: there the loss is scaled.
+        self.scaling = "float16" in {layer.compute_dtype for layer in (model, *model.layers)}
+        self.loss_scale = tf.Variable(2.0**15 if self.scaling else 1.0, trainable=False)
+        self.good_steps = tf.Variable(0, trainable=False)  # since the scale was last changed
+        # Sums over micro-batches: of the weights, of weight times loss, of weight times gradient.
+        shapes = [(), (), *(w.shape for w in self.weights)] if accumulate > 1 else []
+        self.sums = [tf.Variable(tf.zeros(shape), trainable=False) for shape in shapes]
+        self._train_step = tf.function(self.train_step, jit_compile=jit_compile)
+        self._evaluate_step = tf.function(self.evaluate_step)
+
+    def train_step(self, batch: tuple, update: bool = True) -> tf.Tensor:
+        """Forward, backward and, unless more micro-batches follow, update. Gives the mean loss."""
+        with tf.GradientTape() as tape:
+            loss, weight, _ = self.forward(batch, training=True)
+            scaled_loss = loss * self.loss_scale
+        gradients = tape.gradient(scaled_loss, self.weights)
+        unreached = [w.path for w, g in zip(self.weights, gradients, strict=True) if g is None]
+        if unreached:
+            raise ValueError(f"no gradient reaches {unreached}: freeze their layers, or use them")
+        # An embedding's gradient may list a row twice; its norm needs the two summed.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        if self.accumulate > 1:
+            for total, value in zip(self.sums, [1.0, loss, *gradients], strict=True):
+                total.assign_add(weight * value)
+            if not update:
+                return loss
+            loss, *gradients = [tf.math.divide_no_nan(s, self.sums[0]) for s in self.sums[1:]]
+            self._clear_sums()
+        if self.scaling:
+            gradients = [gradient / self.loss_scale for gradient in gradients]
+        norm = tf.linalg.global_norm(gradients)
+        if self.clip_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
+        finite = not self.scaling or tf.math.is_finite(norm)
+        if finite:
+            self.optimizer.apply(gradients, self.weights)
+        if self.scaling:  # halve the scale after an overflow, double it after 2,000 good steps
+            self.good_steps.assign(tf.where(finite, (self.good_steps + 1) % 2000, 0))
+            scale = tf.where(self.good_steps == 0, self.loss_scale * 2.0, self.loss_scale)
+            self.loss_scale.assign(tf.where(finite, scale, tf.maximum(self.loss_scale / 2.0, 1.0)))
+        return loss
+
+    def forward(self, batch: tuple, training: bool) -> tuple[tf.Tensor, tf.Tensor, object]:
+        """The weighted mean loss of a batch, the sum of its weights, the outputs in float32."""
+        if not isinstance(batch, tuple) or len(batch) not in (2, 3):
+            raise ValueError(f"a batch must be (inputs, labels) or (..., weights), not {batch}")
+        outputs = self.model(batch[0], training=training)
+        outputs = keras.tree.map_structure(lambda x: tf.cast(x, tf.float32), outputs)
+        values = self.loss(batch[1], outputs)  # (batch,) or (batch, tokens)
+        weights = tf.cast(batch[2], tf.float32) if len(batch) == 3 else tf.ones_like(values)
+        if values.shape.rank == 0 or not values.shape.is_compatible_with(weights.shape):
+            shapes = f"the loss has {values.shape}, the weights have {weights.shape}"
+            raise ValueError(f"loss must give a value per example or token, and weights: {shapes}")
+        total = tf.reduce_sum(weights)
+        loss = tf.math.divide_no_nan(tf.reduce_sum(weights * values), total)
+        # Keras collects here what regularisers and `add_loss` ask for.
+        return loss + sum(tf.cast(x, tf.float32) for x in self.model.losses), total, outputs
+
+    def evaluate_step(self, batch: tuple) -> None:
+        """Add one batch to the mean loss and to the metrics."""
+        loss, weight, outputs = self.forward(batch, training=False)
+        self.metrics[0].update_state(loss, weight)
+        for metric in self.metrics[1:]:
+            metric.update_state(batch[1], outputs, *batch[2:])
+
+    def evaluate(self, dataset: tf.data.Dataset) -> dict[str, float]:
+        """The mean loss over `dataset`, named "loss", and each metric under its own name."""
+        for metric in self.metrics:
+            metric.reset_state()
+        self._evaluate_step.get_concrete_function(dataset.element_spec)
+        for batch in dataset:
+            self._evaluate_step(batch)
+        if not self.metrics[0].count > 0:
+            raise ValueError("dataset must hold an example with a weight above 0; it holds none")
+        return {metric.name: float(metric.result()) for metric in self.metrics}
+
+    def fit(
+        self,
+        batches: Callable[[int], tf.data.Dataset],
+        steps: int,
+        *,
+        validation: tf.data.Dataset | None = None,
+        evaluate_every: int = 200,
+        checkpoint_every: int = 200,
+        stop_after: int | None = None,
+        log_dir: str | os.PathLike | None = None,
+        title: str = "Training",
+        show: bool = True,
+    ) -> History:
+        """Train until `steps` updates are made in all; go on from a checkpoint if there is one.
+
+        Args:
+            batches: gives the data of epoch 0, 1, ...: (inputs, labels) or (inputs, labels,
+                weights), the same whenever it is asked for the same epoch.
+            steps: updates in all, those of earlier calls and of the checkpoint included.
+            validation: evaluated every `evaluate_every` updates and after the last.
+            checkpoint_every: updates between checkpoints; the last is written at the end.
+            stop_after: evaluations without a lower validation loss after which to stop. At the
+                end, stopped or not, the model gets its best weights.
+            log_dir: a folder for TensorBoard.
+            title, show: of the live curve; outside a notebook it is a line per evaluation.
+
+        Raises:
+            TypeError, ValueError: arguments or batches of another form; another model's checkpoint.
+            FloatingPointError: a loss or a weight is infinite or not a number.
+            OSError: a checkpoint cannot be written, or there are some and none can be read.
+        """
+        _check_counts(steps=steps, evaluate_every=evaluate_every, checkpoint_every=checkpoint_every)
+        _check_counts(stop_after=1 if stop_after is None else stop_after)
+        if stop_after and validation is None:
+            raise ValueError("stop_after needs validation, which is None")
+        if not callable(batches):
+            raise TypeError(f"batches must be a function of the epoch, not a {type(batches)}")
+        if self.checkpoints and self.step == 0:
+            self.restore()
+        self._clear_sums()
+        feed = self._feed(batches)
+        with Progress(self.history, steps, title, show, log_dir) as progress:
+            while self.step < steps and self.history.since_best < (stop_after or np.inf):
+                for number in range(1, self.accumulate + 1):
+                    loss = self._train_step(next(feed), update=number == self.accumulate)
+                self.step += 1
+                progress.add(loss)
+                if self.step % evaluate_every == 0 or self.step == steps:
+                    progress.evaluated({} if validation is None else self.evaluate(validation))
+                    if stop_after and self.history.best_step == self.step:
+                        self.best_weights = self.model.get_weights()
+                if self.checkpoints and self.step % checkpoint_every == 0:
+                    progress.fetch()  # raises if a loss is not finite
+                    self.save()
+            if self.checkpoints:
+                self.save()
+        if stop_after and self.best_weights:
+            self.model.set_weights(self.best_weights)
+        return self.history
+
+    def save(self) -> None:
+        """Write a checkpoint: all that the next update depends on, and the history."""
+        arrays = self._state() + [("best", weights) for weights in self.best_weights or []]
+        facts = {"step": self.step, "epoch": self.epoch, "batch": self.batch}
+        self.checkpoints.save(self.step, facts | {"history": asdict(self.history)}, arrays)
+
+    def restore(self) -> None:
+        """Take up the newest checkpoint, if there is one."""
+        if loaded := self.checkpoints.load():
+            facts, arrays = loaded
+            assign(self._state(), [pair for pair in arrays if pair[0] != "best"])
+            self.best_weights = [value for name, value in arrays if name == "best"] or None
+            self.step, self.epoch, self.batch = facts["step"], facts["epoch"], facts["batch"]
+            self.history = History(**facts["history"])
+
+    def _state(self) -> list[tuple[str, tf.Variable]]:
+        """What the next update depends on: also running statistics and the seeds of dropout."""
+        state = [(v.path, v) for v in (*self.model.variables, *self.optimizer.variables)]
+        return [*state, ("loss scale", self.loss_scale), ("good steps", self.good_steps)]
+
+    def _feed(self, batches: Callable[[int], tf.data.Dataset]) -> Iterator[tuple]:
+        """The batches from the present position on, epoch after epoch."""
+        while True:
+            dataset = batches(self.epoch).skip(self.batch)
+            # Compile for every shape that the data may have, not for one after the other.
+            for update in {self.accumulate == 1, True}:
+                self._train_step.get_concrete_function(dataset.element_spec, update=update)
+            for batch in dataset:
+                self.batch += 1
+                yield batch
+            if self.batch == 0:
+                raise ValueError(f"batches must hold data, and batches({self.epoch}) holds none")
+            self.epoch, self.batch = self.epoch + 1, 0
+
+    def _clear_sums(self) -> None:
+        for total in self.sums:
+            total.assign(tf.zeros_like(total))
+
+
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} must be a whole number from 1 up, not {value!r}")

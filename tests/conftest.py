@@ -1,0 +1,32 @@
+"""What several test files need."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from hypothesis import settings
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+# A slow machine is no failure.
+settings.register_profile("course", deadline=None)
+settings.load_profile("course")
+
+
+@pytest.fixture
+def make_notebook(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a notebook of code cells, each a source or (source, stored text)."""
+
+    def make(*cells: str | tuple[str, str], name: str = "tiny.ipynb") -> Path:
+        notebook = new_notebook()
+        for count, cell in enumerate(cells, start=1):
+            source, text = (cell, "") if isinstance(cell, str) else cell
+            outputs = [new_output("stream", name="stdout", text=text)] if text else []
+            notebook.cells.append(
+                new_code_cell(source, id=f"cell-{count}", execution_count=count, outputs=outputs)
+            )
+        path = tmp_path / name
+        nbformat.write(notebook, path)
+        return path
+
+    return make
