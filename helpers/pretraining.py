@@ -9,6 +9,7 @@ with both; notebook 01 runs its first hundred steps.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,6 +68,7 @@ def cooccurrence_embeddings(
     directions, strengths, _ = randomized_svd(ppmi, width, n_iter=3, random_state=0)
     vectors = directions * np.sqrt(strengths)
     vectors[total > 0] -= vectors[total > 0].mean(axis=0)
+    vectors[total == 0] = 0
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, length, where=length > 0, out=np.zeros_like(vectors)).astype(
         "float32"
@@ -198,7 +200,42 @@ def masked_lm(
         # Coordinates near 0.05: above the noise of random positions (0.02), small beside 1.
         known = np.linalg.norm(embeddings, axis=1, keepdims=True) > 0
         table.assign(np.where(known, 0.05 * np.sqrt(width) * embeddings, table.numpy()))
-    # BERT's second objective trained this layer on [CLS]; without that, nothing does.
-    encoder.get_layer("pooled_dense").trainable = False
+    encoder.get_layer("pooled_dense").trainable = False  # see load_encoder
     preprocessor = keras_hub.models.BertMaskedLMPreprocessor(tokenizer, sequence_length=max_length)
     return keras_hub.models.BertMaskedLM(encoder, preprocessor=preprocessor)
+
+
+def load_encoder(
+    preset: str | None = None,
+) -> tuple[keras_hub.models.BertBackbone, keras_hub.models.BertTokenizer]:
+    """Load a pretrained BERT encoder and its tokenizer.
+
+    Args:
+        preset: None for the one that ships with the course; the folder of another; or the name of a
+            published one ("bert_base_zh"), which KerasHub fetches on the first use and caches.
+    Returns:
+        The encoder, with the layer frozen that this course never trains, and the tokenizer.
+    Raises:
+        ValueError: KerasHub knows no such preset, or it is not of the BERT family.
+        ConnectionError: the preset has to be fetched, and that failed.
+        FileNotFoundError: the shipped encoder is missing; ValueError if it is damaged.
+    """
+    import keras_hub
+
+    if preset is None:
+        from helpers.data import encoder_path
+
+        preset = encoder_path()
+    try:
+        encoder = keras_hub.models.BertBackbone.from_preset(preset)
+        tokenizer = keras_hub.models.BertTokenizer.from_preset(preset)
+    except OSError as error:  # those of the HTTP libraries are among them
+        if Path(preset).exists():
+            raise
+        raise ConnectionError(
+            f"preset {preset!r} could not be fetched: connect to a network and call "
+            "load_encoder again, or call load_encoder() for the encoder that ships"
+        ) from error
+    # BERT's second objective trained this layer, on [CLS]; the course has no use for it.
+    encoder.get_layer("pooled_dense").trainable = False
+    return encoder, tokenizer

@@ -60,10 +60,10 @@ def near_duplicate_groups(fingerprints: list[str]) -> list[int]:
 
 
 def clean_reviews(reviews: pd.DataFrame) -> pd.DataFrame:
-    """Normalise the texts and keep one of each group of (near-)duplicates, its longest.
+    """Normalise the texts; keep the first of equal fingerprints, the longest of near-duplicates.
 
-    Lines without a letter or digit go, and so does every group that holds both labels: nobody can
-    say which one is right.
+    Lines without a letter or digit go, and so does every fingerprint or group that holds both
+    labels: nobody can say which one is right.
 
     Args:
         reviews: columns `text` and `label`, as `helpers.data.load_reviews` gives them.

@@ -43,10 +43,9 @@ def tokenize(
     if max_length < 3:
         raise ValueError(f"max_length must be at least 3, for [CLS], a token, [SEP]: {max_length}")
     cut = [LONG_RUN.sub(r"\1 ", normalise(text)) for text in texts]
-    ids = tf.ragged.constant([list(row)[: max_length - 2] for row in tokenizer(cut)], tf.int32)
-    start = tf.fill([len(texts), 1], tokenizer.cls_token_id)
-    end = tf.fill([len(texts), 1], tokenizer.sep_token_id)
-    return tf.concat([start, ids, end], axis=1)
+    start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+    rows = [[start, *list(ids)[: max_length - 2], end] for ids in tokenizer(cut)]
+    return tf.ragged.constant(rows, tf.int32)
 
 
 def bucketed(
@@ -78,7 +77,7 @@ def bucketed(
     dataset = tf.data.Dataset.from_tensor_slices((token_ids, labels))
     dataset = dataset.map(lambda ids, label: (ids, label))  # a row alone is an ordinary tensor
     if seed is not None:
-        dataset = dataset.shuffle(rows, seed=seed)
+        dataset = dataset.shuffle(rows, seed=seed, reshuffle_each_iteration=False)
     edges = [edge for edge in (16, 32, 48, 64, 96) if edge < longest]
     dataset = dataset.bucket_by_sequence_length(
         lambda ids, _: tf.shape(ids)[0],

@@ -228,6 +228,7 @@ def test_damaged_digests(copy):
 
 
 def test_encoder_is_verified_and_its_absence_told(copy):
+    sign(copy, data.REVIEWS)  # and with it nothing else
     with pytest.raises(FileNotFoundError, match=r"names no file of data/encoder"):
         data.encoder_path()
     (copy / "encoder").mkdir()
