@@ -7,6 +7,7 @@ the machine.
 import os
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -82,6 +83,8 @@ def setup(
             "the kernel and call setup() before any other TensorFlow code."
         )
     logging.set_verbosity(logging.ERROR)
+    # KerasHub imports tqdm's notebook bars, which complain where ipywidgets is not installed.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     weakest = min((each.get("compute_capability", (0, 0)) for each in details), default=(0, 0))
     automatic = POLICIES[2 if weakest >= (8, 0) else 1 if weakest >= (7, 0) else 0]
@@ -100,7 +103,9 @@ def start():
     The log level alone is too weak: the first messages come before TensorFlow reads it. They are
     shown if the start fails.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # 3 keeps even C++'s errors quiet: some are only notes on a slower kernel, and what really
+    # fails reaches Python as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as messages:

@@ -1,14 +1,11 @@
-"""A compiled training loop to read in five minutes.
+"""A compiled training loop to read in five minutes: begin with `Trainer.train_step`.
 
-Read `Trainer.train_step` first: it is the whole of training. Clipping follows "On the difficulty of
-training recurrent neural networks" (Pascanu et al., 2013), loss scaling "Mixed precision training"
-(Micikevicius et al., 2018).
+Clipping follows "On the difficulty of training recurrent neural networks" (Pascanu et al., 2013),
+loss scaling "Mixed precision training" (Micikevicius et al., 2018).
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from numbers import Integral
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -28,15 +25,13 @@ class Trainer:
             example (batch,) or token (batch, tokens), and the Trainer takes their mean, weighted
             if the batches have weights. Keras's own reduction and masks play no part.
         metrics: Keras metrics for `evaluate`.
-        accumulate: micro-batches in one update. Each counts by its sum of weights, so the update
-            is the one that a single batch of all their examples gives.
+        accumulate: micro-batches in an update, which is that of one batch of all their examples.
         clip_norm: the largest norm that all gradients together may have; None for no limit.
         checkpoints: the folder for them; None for none.
         jit_compile: compile the training step with XLA.
 
-    A resumed run equals the uninterrupted one bit for bit if its random numbers come from Keras
-    layers or a `keras.random.SeedGenerator` of the model (`tf.random.normal` and its like keep
-    their state out of reach) and, on a GPU, TensorFlow was told to be deterministic.
+    A resumed run equals the uninterrupted one bit for bit if random numbers come from Keras layers
+    or seed generators, not from `tf.random`, and a GPU was told to be deterministic.
     """
 
     def __init__(
@@ -58,16 +53,14 @@ class Trainer:
         if not model.trainable_variables:
             raise ValueError("model has nothing to train: give it a keras.Input, or call it once")
         _check_counts(accumulate=accumulate)
-        self.model, self.optimizer = model, optimizer
+        self.model, self.optimizer, self.weights = model, optimizer, model.trainable_variables
+        optimizer.build(self.weights)
         self.metrics = [keras.metrics.Mean("loss"), *metrics]
         self.loss = loss.call if isinstance(loss, keras.Loss) else loss
-        self.accumulate, self.clip_norm = accumulate, clip_norm
+        self.accumulate, self.clip_norm, self.xla = accumulate, clip_norm, jit_compile
         self.checkpoints = None if checkpoints is None else CheckpointFolder(checkpoints)
-        self.weights = model.trainable_variables
-        optimizer.build(self.weights)
         self.step = self.epoch = self.batch = 0  # updates made; the position in the data
-        self.history = History()
-        self.best_weights: list[np.ndarray] | None = None
+        self.history, self.best_weights = History(), None
         # float16 overflows above 65,504 and loses what is below 6e-8: there the loss is scaled.
         self.scaling = "float16" in {layer.compute_dtype for layer in (model, *model.layers)}
         self.loss_scale = tf.Variable(2.0**15 if self.scaling else 1.0, trainable=False)
@@ -75,7 +68,7 @@ class Trainer:
         # Sums over micro-batches: of the weights, of weight times loss, of weight times gradient.
         shapes = [(), (), *(w.shape for w in self.weights)] if accumulate > 1 else []
         self.sums = [tf.Variable(tf.zeros(shape), trainable=False) for shape in shapes]
-        self._train_step = tf.function(self.train_step, jit_compile=jit_compile)
+        self._compile = tf.function(self._step_on_next).get_concrete_function
         self._evaluate_step = tf.function(self.evaluate_step)
 
     def train_step(self, batch: tuple, update: bool = True) -> tf.Tensor:
@@ -95,7 +88,8 @@ class Trainer:
             if not update:
                 return loss
             loss, *gradients = [tf.math.divide_no_nan(s, self.sums[0]) for s in self.sums[1:]]
-            self._clear_sums()
+            for total in self.sums:
+                total.assign(tf.zeros_like(total))
         if self.scaling:
             gradients = [gradient / self.loss_scale for gradient in gradients]
         norm = tf.linalg.global_norm(gradients)
@@ -111,7 +105,7 @@ class Trainer:
         return loss
 
     def forward(self, batch: tuple, training: bool) -> tuple[tf.Tensor, tf.Tensor, object]:
-        """The weighted mean loss of a batch, the sum of its weights, the outputs in float32."""
+        """The mean loss with what regularisers add, the sum of weights, the outputs in float32."""
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
             raise ValueError(f"a batch must be (inputs, labels) or (..., weights), not {batch}")
         outputs = self.model(batch[0], training=training)
@@ -123,7 +117,6 @@ class Trainer:
             raise ValueError(f"loss must give a value per example or token, and weights: {shapes}")
         total = tf.reduce_sum(weights)
         loss = tf.math.divide_no_nan(tf.reduce_sum(weights * values), total)
-        # Keras collects here what regularisers and `add_loss` ask for.
         return loss + sum(tf.cast(x, tf.float32) for x in self.model.losses), total, outputs
 
     def evaluate_step(self, batch: tuple) -> None:
@@ -160,8 +153,7 @@ class Trainer:
         """Train until `steps` updates are made in all; go on from a checkpoint if there is one.
 
         Args:
-            batches: gives the data of epoch 0, 1, ...: (inputs, labels) or (inputs, labels,
-                weights), the same whenever it is asked for the same epoch.
+            batches: gives epoch 0, 1, ..., each always the same: (inputs, labels[, weights]).
             steps: updates in all, those of earlier calls and of the checkpoint included.
             validation: evaluated every `evaluate_every` updates and after the last.
             checkpoint_every: updates between checkpoints; the last is written at the end.
@@ -183,12 +175,13 @@ class Trainer:
             raise TypeError(f"batches must be a function of the epoch, not a {type(batches)}")
         if self.checkpoints and self.step == 0:
             self.restore()
-        self._clear_sums()
-        feed = self._feed(batches)
+        for total in self.sums:  # an interrupted call may have left something in them
+            total.assign(tf.zeros_like(total))
+        self._open_epoch(batches)
         with Progress(self.history, steps, title, show, log_dir) as progress:
-            while self.step < steps and self.history.since_best < (stop_after or np.inf):
+            while self.step < steps and not (stop_after and self.history.since_best >= stop_after):
                 for number in range(1, self.accumulate + 1):
-                    loss = self._train_step(next(feed), update=number == self.accumulate)
+                    loss = self._next_loss(batches, update=number == self.accumulate)
                 self.step += 1
                 progress.add(loss)
                 if self.step % evaluate_every == 0 or self.step == steps:
@@ -208,7 +201,7 @@ class Trainer:
         """Write a checkpoint: all that the next update depends on, and the history."""
         arrays = self._state() + [("best", weights) for weights in self.best_weights or []]
         facts = {"step": self.step, "epoch": self.epoch, "batch": self.batch}
-        self.checkpoints.save(self.step, facts | {"history": asdict(self.history)}, arrays)
+        self.checkpoints.save(self.step, facts | {"history": vars(self.history)}, arrays)
 
     def restore(self) -> None:
         """Take up the newest checkpoint, if there is one."""
@@ -224,26 +217,34 @@ class Trainer:
         state = [(v.path, v) for v in (*self.model.variables, *self.optimizer.variables)]
         return [*state, ("loss scale", self.loss_scale), ("good steps", self.good_steps)]
 
-    def _feed(self, batches: Callable[[int], tf.data.Dataset]) -> Iterator[tuple]:
-        """The batches from the present position on, epoch after epoch."""
-        while True:
-            dataset = batches(self.epoch).skip(self.batch)
-            # Compile for every shape that the data may have, not for one after the other.
-            for update in {self.accumulate == 1, True}:
-                self._train_step.get_concrete_function(dataset.element_spec, update=update)
-            for batch in dataset:
-                self.batch += 1
-                yield batch
+    def _next_loss(self, batches: Callable[[int], tf.data.Dataset], update: bool) -> tf.Tensor:
+        """The step on the next batch, of the next epoch if this one has no more."""
+        try:
+            loss = self._compiled[update](self._data, update)
+        except tf.errors.OutOfRangeError:
             if self.batch == 0:
-                raise ValueError(f"batches must hold data, and batches({self.epoch}) holds none")
+                raise ValueError(f"batches({self.epoch}) must hold data; it is empty") from None
             self.epoch, self.batch = self.epoch + 1, 0
+            self._open_epoch(batches)
+            return self._next_loss(batches, update)
+        self.batch += 1
+        return loss
 
-    def _clear_sums(self) -> None:
-        for total in self.sums:
-            total.assign(tf.zeros_like(total))
+    def _open_epoch(self, batches: Callable[[int], tf.data.Dataset]) -> None:
+        self._data = iter(batches(self.epoch).skip(self.batch))
+        # Compiled at most once, and looked up here: in each step that costs a tenth of a small one.
+        self._compiled = {u: self._compile(self._data, u) for u in (True, self.accumulate == 1)}
+
+    def _step_on_next(self, data: tf.data.Iterator, update: bool) -> tf.Tensor:
+        # Compiled code that fetches its own batch is faster than Python that hands it over. But
+        # where the data ends nothing else may happen, so all else is made to wait for the batch.
+        batch = next(data)
+        step = tf.function(self.train_step, jit_compile=True) if self.xla else self.train_step
+        with tf.control_dependencies(tf.nest.flatten(batch)):
+            return step(batch, update)
 
 
 def _check_counts(**counts: int) -> None:
     for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(f"{name} must be a whole number from 1 up, not {value!r}")

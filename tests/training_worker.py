@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 
 import numpy as np
 
@@ -27,6 +28,8 @@ def train(folder: str, result: str, die: str | None = None) -> None:
 
     from helpers.training import Trainer
 
+    # A kill may cost the newest checkpoint, but must not leave a damaged one.
+    warnings.filterwarnings("error", message="checkpoint damaged")
     _arm(die)
     keras.utils.set_random_seed(7)
     rng = np.random.default_rng(0)
