@@ -26,11 +26,11 @@ from collections.abc import Callable
 from helpers.drills.card import Card
 from helpers.drills.judge import find, names
 from helpers.drills.judge import judge as _judge
-from helpers.drills.logbook import export_progress, is_kept, record, standings
+from helpers.drills.logbook import events, export_progress, is_kept, record, standings
 from helpers.drills.spec import Drill
 from helpers.drills.verdict import Verdict, show
 
-__all__ = ["Task", "drill", "export_progress", "hint", "progress", "solution"]
+__all__ = ["Task", "drill", "export_progress", "hint", "names", "progress", "solution"]
 
 LEVELS = {1: "easy", 2: "middling", 3: "hard"}
 
@@ -94,11 +94,12 @@ def drill(name: str) -> Task:
 def hint(name: str) -> Card:
     """The next of three hints. Each costs 20 points of 100 until the drill is solved."""
     task = find(name)
-    standing = standings().get(name)
-    record(name, "hint")
-    taken = min((standing.hints if standing else 0) + 1, len(task.hints))
-    shown = [f"{number}. {text}" for number, text in enumerate(task.hints[:taken], start=1)]
-    return Card("note", f"Hint {taken} of {len(task.hints)} for `{name}`", shown)
+    before = sum((event["drill"], event["kind"]) == (name, "hint") for event in events())
+    if before < len(task.hints):
+        record(name, "hint")
+    shown = task.hints[: before + 1]
+    title = f"Hint {len(shown)} of {len(task.hints)} for `{name}`"
+    return Card("note", title, [f"{number}. {text}" for number, text in enumerate(shown, start=1)])
 
 
 def solution(name: str, *, anyway: bool = False) -> Card:

@@ -61,9 +61,9 @@ def difference(
     if isinstance(got, tuple) and isinstance(expected, np.ndarray):
         got = _stacked(got)
     if isinstance(got, np.ndarray) and got.ndim and isinstance(expected, tuple):
-        got = tuple(got)
+        got = tuple(np.asarray(item) for item in got)
     if got is None and expected is not None:
-        return f"{subject} is None: is a `return` missing?"
+        return f"{subject} is None" + (": is a `return` missing?" if subject == "the value" else "")
     if type(got) is not type(expected):
         return f"{subject} is {_kind(got)}; expected {_kind(expected)}"
     if isinstance(expected, dict):
@@ -86,7 +86,8 @@ def _different_dicts(got, expected, condition, sizes) -> str | None:
     for key in expected:
         if key not in got:
             return f"the key `{key}` is missing"
-        if found := difference(got[key], expected[key], condition, f"`{key}`", sizes):
+        part = f"`{key}`" if key.isidentifier() else f'"{key}"'
+        if found := difference(got[key], expected[key], condition, part, sizes):
             return found
     surplus = [key for key in got if key not in expected]
     return f"the key `{surplus[0]}` is not asked for" if surplus else None
@@ -110,6 +111,8 @@ def _different_arrays(got, expected, condition, subject, sizes) -> str | None:
     if got.ndim > 1 and _agree(got.T, expected, condition):
         return f"{subject} is transposed: its rows are the expected columns"
     if got.shape != expected.shape:
+        if not (got.ndim and expected.ndim):
+            return f"{subject} is {_kind(got)}; expected {_kind(expected)}"
         return f"{subject} has the shape {got.shape}; expected {expected.shape}"
     bad = np.isnan(got) & ~np.isnan(expected)
     if bad.any():
@@ -137,7 +140,10 @@ def _pattern(got, expected, condition, subject, sizes) -> str | None:
     if factor and _agree(got / factor, expected, condition):
         known = dict(FACTORS)
         for size, what in sizes.items():
-            known |= {float(size): f"{size}, {what}", 1 / size: f"1 / {size}, {what}"}
+            known |= {
+                float(size): f"{size}, which is {what}",
+                1 / size: f"1 / {size}; {size} is {what}",
+            }
         for value, meaning in known.items():
             if math.isclose(factor, value, rel_tol=1e-9):
                 return f"{subject} is off by the factor {meaning}"

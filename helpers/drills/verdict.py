@@ -58,11 +58,11 @@ def examine(drill: Drill, answer: Callable) -> Verdict:
     cases, expectations = _prepared(drill)
     if _is_stub(answer):
         return Verdict(drill.name, "awaiting")
-    if complaint := _wrong_signature(drill, answer, cases[0]):
+    if complaint := _wrong_signature(drill, answer):
         return Verdict(drill.name, "wrong", complaint, total=len(cases))
     with closing(outcomes(drill.observe, answer, cases, drill.forbidden)) as stream:
         got = list(stream)
-    if got[0].value == "NotImplementedError":
+    if got[0].kind == "raised" and got[0].value == "NotImplementedError":
         return Verdict(drill.name, "awaiting")
     # Where the field has several conventions, the one that the answer follows best is its own.
     expected = min(expectations, key=lambda convention: len(_failing(cases, got, convention)))
@@ -95,9 +95,9 @@ def _is_stub(answer: Callable) -> bool:
     return {step.opname for step in steps} <= EMPTY_BODY and returned == [None]
 
 
-def _wrong_signature(drill: Drill, answer: Callable, case: Case) -> str:
+def _wrong_signature(drill: Drill, answer: Callable) -> str:
     try:
-        inspect.signature(answer).bind(*case.args)
+        inspect.signature(answer).bind(*inspect.signature(drill.reference).parameters)
     except TypeError as error:
         return f"The drill calls {drill.signature.removeprefix('def ').rstrip(':')}: {error}."
     return ""

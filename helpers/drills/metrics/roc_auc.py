@@ -121,9 +121,8 @@ def cases(rng):
     yield Case(
         "a positive after its tie", (np.array([0, 1, 0, 1]), np.array([0.5, 0.5, 0.25, 0.5]))
     )
-    yield Case(
-        "scores that are no probabilities", (np.array([0, 1, 1, 0]), np.array([-7.0, 3, -2, 1]))
-    )
+    y_true, scores = np.array([0, 1, 1, 0, 0]), np.array([-7.0, 3, -2, 5, -4])
+    yield Case("a negative on top, and scores that are no probabilities", (y_true, scores))
     yield Case("all scores equal", (np.array([0, 1, 1, 0, 1]), np.full(5, 0.7)))
     yield Case("no negative example", (np.ones(3, int), np.array([0.2, 0.9, 0.4])))
     yield Case("no positive example", (np.zeros(4, int), np.array([0.2, 0.9, 0.4, 0.4])))
@@ -163,8 +162,8 @@ DRILL = Drill(
     explanation=(
         "A positive's rank counts the examples at or below it. Summed over the positives, that is "
         "the number of won pairs plus the pairs of positives among themselves, P(P + 1) / 2 of "
-        "them. What remains, over all P · N pairs, is the AUC: the Mann-Whitney U statistic, scaled "
-        "(Hanley and McNeil, 1982). Mean ranks give a tie its half."
+        "them. What remains, over all P · N pairs, is the AUC: the Mann-Whitney U statistic, "
+        "scaled (Hanley and McNeil, 1982). Mean ranks give a tie its half."
     ),
     difficulty=2,
     taught_in="02_evaluation_metrics, section 3",
