@@ -124,7 +124,9 @@ def _different_arrays(got, expected, condition, subject, sizes) -> str | None:
             return f"{subject} has the right numbers in reverse order"
         if _agree(np.sort(got, axis=None), np.sort(expected, axis=None), condition):
             return f"{subject} has the right numbers in the wrong places"
-    return _pattern(got, expected, condition, subject, sizes) or _first(got, expected, subject)
+    with np.errstate(all="ignore"):  # ratios of tiny numbers
+        pattern = _pattern(got, expected, condition, subject, sizes)
+    return pattern or _first(got, expected, subject)
 
 
 def _pattern(got, expected, condition, subject, sizes) -> str | None:
