@@ -127,8 +127,12 @@ def one_class_gives_nan(y_true, scores):
 
 def cases(rng):
     yield Case("four examples", (np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])))
-    yield Case("ties across the classes", (np.array([1, 0, 1, 0]), np.array([0.5, 0.5, 0.75, 0.25])))
-    yield Case("a positive at the bottom", (np.array([0, 1, 0, 0, 1]), np.array([4.0, -1, 2, 3, 7])))
+    yield Case(
+        "ties across the classes", (np.array([1, 0, 1, 0]), np.array([0.5, 0.5, 0.75, 0.25]))
+    )
+    yield Case(
+        "a positive at the bottom", (np.array([0, 1, 0, 0, 1]), np.array([4.0, -1, 2, 3, 7]))
+    )
     yield Case("all scores equal", (np.array([0, 1, 1]), np.full(3, 0.7)))
     yield Case("a perfect ranking", (np.array([0, 0, 1, 1, 1]), np.array([1.0, 2, 3, 4, 5])))
     yield Case("no negative example", (np.ones(3, int), np.array([0.25, 0.75, 0.5])))
