@@ -96,8 +96,9 @@ def _different_dicts(got, expected, condition, sizes) -> str | None:
 def _different_tuples(got, expected, condition, subject, sizes) -> str | None:
     if len(got) != len(expected):
         return f"{subject} has {len(got)} items; expected {len(expected)}"
+    base = "`result`" if subject == "the value" else subject
     for index, (one, other) in enumerate(zip(got, expected, strict=True)):
-        part = f"item {index}" if subject == "the value" else f"{subject}, item {index},"
+        part = f"{base[:-1]}[{index}]`" if base.endswith("`") else f"{base}[{index}]"
         if found := difference(one, other, condition, part, sizes):
             return found
     return None

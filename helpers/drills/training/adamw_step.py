@@ -157,12 +157,16 @@ def betas_exchanged(weight, gradient, m, v, step, rate, beta_1, beta_2, epsilon,
 
 def cases(rng):
     zero, usual = np.zeros(2), (0.1, 0.9, 0.99, 1e-3, 0.02)
-    yield Case("the first step", (np.array([1.0, -2.0]), np.array([0.5, 0.1]), zero, zero, 1, *usual))
+    yield Case(
+        "the first step", (np.array([1.0, -2.0]), np.array([0.5, 0.1]), zero, zero, 1, *usual)
+    )
     moments = np.array([0.2, -0.1]), np.array([0.05, 0.3])
     yield Case("step 7", (np.array([1.0, -2.0]), np.array([0.5, 0.1]), *moments, 7, *usual))
     yield Case("no gradient", (np.array([1.0, -2.0]), zero, *moments, 3, *usual))
     yield Case("no gradient ever", (np.array([1.0, -2.0]), zero, zero, zero, 1, *usual))
-    yield Case("no decay", (np.array([1.0, -2.0]), np.array([0.5, 0.1]), *moments, 2, *usual[:4], 0.0))
+    yield Case(
+        "no decay", (np.array([1.0, -2.0]), np.array([0.5, 0.1]), *moments, 2, *usual[:4], 0.0)
+    )
     for shape, step, epsilon in (((3, 2), 1, 1e-2), ((5,), 12, 0.3), ((2, 7), 900, 1e-4)):
         weight, gradient, m = rng.normal(size=(3, *shape))
         v, decay = rng.random(shape), rng.random() / 5
