@@ -25,7 +25,7 @@ def average_precision(y_true: np.ndarray, scores: np.ndarray) -> float:
 
 def threshold_by_threshold(y_true, scores):
     area, found = 0.0, 0
-    for threshold in sorted(set(scores), reverse=True):
+    for threshold in np.unique(scores)[::-1]:
         chosen = y_true[scores >= threshold]
         area += (sum(chosen) - found) * sum(chosen) / len(chosen)
         found = sum(chosen)

@@ -145,6 +145,7 @@ def cases(rng):
     yield Case("pairs from two references", ("a cat is on the mat".split(), [cat[0], cat[1]], 2))
     yield Case("a reference itself", (cat[1], [cat[0], cat[1]], 3))
     yield Case("shorter than n", (["the", "cat"], [cat[0]], 3))
+    yield Case("exactly n tokens", (["the", "cat"], [cat[0]], 2))
     yield Case("no tokens", ([], [cat[0]], 1))
     yield Case("nothing in common", (["dogs", "bark"], [cat[0]], 1))
     yield Case("the order turned round", ("mat the on is cat the".split(), [cat[0], cat[1]], 2))

@@ -120,7 +120,7 @@ def cases(rng):
     yield Case("one text of two tokens", (logits, np.array([[0, 1]]), np.array([[1, 1]])))
     yield Case("the second is padding", (logits, np.array([[0, 0]]), np.array([[1, 0]])))
     yield Case("no idea at all", (np.zeros((1, 3, 5)), np.array([[4, 0, 2]]), np.ones((1, 3), int)))
-    large = np.array([[[1000.0, 999.0], [-1000.0, -1001.0], [3.0, 1.0]]])
+    large = np.array([[[1000.0, 999.0], [-1000.0, 1000.0], [3.0, 1.0]]])
     yield Case(
         "large logits", (large, np.array([[0, 1, 0]]), np.array([[1, 1, 1]])), condition=1000
     )

@@ -186,6 +186,8 @@ def cases(rng):
         yield Case(f"class 1 only predicted, class 3 absent, {average}", (*absent, 4, average))
     for average in averages:
         yield Case(f"nothing right, {average}", (*never_right, 2, average))
+    for average in averages:
+        yield Case(f"one of each class, {average}", (*np.array([[0, 1, 2], [0, 2, 1]]), 3, average))
     for n, n_classes in ((31, 3), (57, 5)):
         y_true = np.minimum(rng.integers(0, n_classes, n), rng.integers(0, n_classes, n))
         y_pred = np.where(rng.random(n) < 0.5, y_true, rng.integers(0, n_classes, n))
