@@ -41,8 +41,8 @@ SIBLINGS = {
 # Replaced by their first argument, or by the object whose method they are.
 LEFT_OUT = {"cumsum", "cumprod", "sort", "sorted", "sqrt", "square", "abs", "clip", "round", "diff"}
 LEFT_OUT |= {"reversed", "floor", "ceil", "set", "log", "exp"}
-# Arguments whose values are not taken apart: an axis has a rule of its own; the others guard against
-# inputs that are not given, or choose among ways to the same result.
+# Arguments whose values are not taken apart: an axis has a rule of its own; the others guard
+# against inputs that are not given, or choose among ways to the same result.
 WHOLE = {"axis", "strict", "kind"}
 COMMUTATIVE = {"max", "min", "maximum", "minimum", "logaddexp", "array_equal", "hypot", "gcd"}
 
@@ -66,10 +66,13 @@ def mutants(function: Callable) -> list[Mutant]:
 
 
 def second_order(first: Mutant) -> list[Mutant]:
-    """All mutants with one more change than `first`."""
+    """All mutants with a change on another line than that of `first`: on the same one, the second
+    would often undo the first."""
+    place = first.description.partition(":")[0]
     return [
         Mutant(first.original, source, f"{first.description}; then {description}")
         for source, description in _mutations(ast.parse(first.source).body[0])
+        if description.partition(":")[0] != place
     ]
 
 
@@ -77,19 +80,22 @@ def sample(
     functions: Collection[Callable], count: int, seed: int, equivalent: Collection[str] = ()
 ) -> list[Mutant]:
     """`count` random mutants of the functions: each with one change, then, where those run out,
-    with two of which neither is `equivalent`."""
+    with two of which neither is `equivalent`. Fewer where there are no more."""
     rng = random.Random(seed)
     chosen = [mutant for function in functions for mutant in mutants(function)]
     rng.shuffle(chosen)
     seen = {mutant.source for mutant in chosen} | {ast.unparse(tree_of(f)) for f in functions}
-    firsts = [mutant for mutant in chosen if mutant.description not in equivalent]
-    while len(chosen) < count:
-        pairs = second_order(rng.choice(firsts))
-        for pair in rng.sample(pairs, min(5, len(pairs))):
+    for first in [mutant for mutant in chosen if mutant.description not in equivalent]:
+        if len(chosen) >= count:
+            break
+        for pair in second_order(first):
             if pair.source not in seen and pair.description.split("; then ")[1] not in equivalent:
                 seen.add(pair.source)
                 chosen.append(pair)
-    return chosen[:count]
+    singles = [mutant for mutant in chosen if "; then " not in mutant.description]
+    pairs = [mutant for mutant in chosen if "; then " in mutant.description]
+    rng.shuffle(pairs)
+    return (singles + pairs)[:count]
 
 
 def _mutations(tree: ast.FunctionDef) -> Iterator[tuple[str, str]]:

@@ -32,7 +32,11 @@ def test_a_task_shows_all_that_is_needed():
     text = repr(drill("roc_auc"))
     assert "def roc_auc(y_true: np.ndarray, scores: np.ndarray) -> float:" in text
     assert "roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])\n    → 0.75" in text
-    assert "the AUC is\nundefined: raise ValueError" in text and "Allowed: NumPy" in text and "Taught in 02_" in text
+    assert (
+        "the AUC is\nundefined: raise ValueError" in text
+        and "Allowed: NumPy" in text
+        and "Taught in 02_" in text
+    )
 
 
 def test_the_decorator_returns_the_answer_and_prints_the_verdict(capsys):

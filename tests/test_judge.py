@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import cloudpickle
 import numpy as np
@@ -385,6 +386,18 @@ def test_a_switch_that_is_ignored_is_named():
     verdict = judge(switched, lambda values, training: values / 2)
     assert verdict.message.startswith('"with training off" is off by the factor')
     assert verdict.mistake is None
+
+
+def test_the_drill_that_contributing_shows_works():
+    text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    code = text.partition("## A drill")[2].partition("```python\n")[2].partition("```")[0]
+    namespace = {"__name__": "answer.metrics.mean_error"}
+    exec(code, namespace)
+    shown = namespace["DRILL"]
+    for answer in (shown.reference, *shown.alternatives):
+        assert judge(shown, answer).status == "right"
+    for mistake in shown.mistakes:
+        assert judge(shown, mistake).mistake == mistake.__name__
 
 
 def test_a_drill_says_what_it_lacks():

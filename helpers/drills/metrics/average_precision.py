@@ -67,6 +67,19 @@ def ties_ordered_by_position(y_true, scores):
     return np.sum(precision * ranked) / max(np.sum(ranked), 1)
 
 
+def ties_in_reverse_order(y_true, scores):
+    """You turn an ascending sort round, and take tied examples one by one, the last of the array
+    first. Let a whole group of ties in at once."""
+    return ties_ordered_by_position(y_true[::-1], scores[::-1])
+
+
+def positives_first_in_a_tie(y_true, scores):
+    """Sorting pairs (score, label) puts the positives of a tie first: the most flattering order
+    there is. Let a whole group of ties in at once."""
+    order = np.lexsort((-y_true, -scores))
+    return ties_ordered_by_position(y_true[order], scores[order])
+
+
 def precision_interpolated(y_true, scores):
     """You replace each precision by the highest one at that recall or beyond, as object detection
     does (Pascal VOC from 2010). Take the precision as it is: the interpolated one is too kind."""
@@ -179,6 +192,8 @@ DRILL = Drill(
     mistakes=(
         trapezoids_for_steps,
         ties_ordered_by_position,
+        ties_in_reverse_order,
+        positives_first_in_a_tie,
         precision_interpolated,
         eleven_points,
         recall_steps_left_out,

@@ -11,8 +11,9 @@ def bleu_precision(candidate: list, references: list, n: int) -> float:
 
     `candidate` is a list of tokens (strings), `references` a list of at least one such list. An
     n-gram is n tokens in a row, and counts as often as it occurs in the candidate, but is credited
-    at most as often as it occurs in the one reference that has it most often. Return credited
-    n-grams / n-grams of the candidate, one float; 0.0 where the candidate has fewer than n tokens.
+    at most as often as it occurs in the one reference that has it most often. Tokens are compared
+    exactly as they are; n is at least 1. Return credited n-grams / n-grams of the candidate, one
+    float; 0.0 where the candidate has fewer than n tokens. A reference may be shorter than n.
     """
 
     def ngrams(tokens):
@@ -26,17 +27,14 @@ def bleu_precision(candidate: list, references: list, n: int) -> float:
 
 
 def by_counting(candidate, references, n):
-    grams = [tuple(candidate[i : i + n]) for i in range(len(candidate) - n + 1)]
-    if not grams:
-        return 0.0
-    credited = 0
+    def cut(tokens):
+        return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+
+    grams, credited = cut(candidate), 0
     for gram in set(grams):
-        most = 0
-        for reference in references:
-            places = range(len(reference) - n + 1)
-            most = max(most, sum(tuple(reference[i : i + n]) == gram for i in places))
+        most = max(cut(reference).count(gram) for reference in references)
         credited += min(grams.count(gram), most)
-    return credited / len(grams)
+    return credited / len(grams) if grams else 0.0
 
 
 def by_crossing_off(candidate, references, n):
@@ -76,13 +74,14 @@ def clipped_by_the_sum_of_the_references(candidate, references, n):
 
 
 def only_the_first_reference(candidate, references, n):
-    """You look at the first reference only. All of them are right: take the largest count in any."""
+    """You look at the first reference only. All of them are right: take the largest count in
+    any."""
     return bleu_precision(candidate, references[:1], n)
 
 
 def the_best_single_reference(candidate, references, n):
-    """You score against each reference and take the best. In BLEU every n-gram may come from another
-    reference: take the largest count for each n-gram."""
+    """You score against each reference and take the best. In BLEU every n-gram may come from
+    another reference: take the largest count for each n-gram."""
     return max(bleu_precision(candidate, [reference], n) for reference in references)
 
 
@@ -100,6 +99,22 @@ def recall_for_precision(candidate, references, n):
     for reference in references:
         allowed |= _ngrams(reference, n)
     return (own & allowed).total() / max(allowed.total(), 1)
+
+
+def divided_by_the_references_ngrams(candidate, references, n):
+    """You divide by the number of n-grams of the first reference: a candidate that says too much
+    would not be punished. Precision divides by the candidate's own n-grams."""
+    own = _ngrams(candidate, n)
+    of_reference = _ngrams(references[0], n).total()
+    return bleu_precision(candidate, references, n) * own.total() / max(of_reference, 1)
+
+
+def set_over_all(candidate, references, n):
+    """You count each kind of n-gram once above the line, and every occurrence below it. Credit an
+    n-gram as often as both sides have it."""
+    own = _ngrams(candidate, n)
+    known = set().union(*(_ngrams(reference, n) for reference in references))
+    return len(set(own) & known) / max(own.total(), 1)
 
 
 def divided_by_the_tokens(candidate, references, n):
@@ -145,6 +160,10 @@ def cases(rng):
     yield Case("pairs from two references", ("a cat is on the mat".split(), [cat[0], cat[1]], 2))
     yield Case("a reference itself", (cat[1], [cat[0], cat[1]], 3))
     yield Case("shorter than n", (["the", "cat"], [cat[0]], 3))
+    yield Case("tokens that only look alike joined", (["a", "bc", "d"], [["ab", "c", "d"]], 2))
+    yield Case("a word inside another", ("at he mat".split(), [cat[0]], 1))
+    yield Case("a reference shorter than n", ("the cat is here".split(), [["cat"], cat[1]], 2))
+    yield Case("a capital letter", (["The", "cat"], [["the", "cat"]], 1))
     yield Case("exactly n tokens", (["the", "cat"], [cat[0]], 2))
     yield Case("no tokens", ([], [cat[0]], 1))
     yield Case("nothing in common", (["dogs", "bark"], [cat[0]], 1))
@@ -166,6 +185,8 @@ DRILL = Drill(
         the_best_single_reference,
         each_ngram_once,
         recall_for_precision,
+        divided_by_the_references_ngrams,
+        set_over_all,
         divided_by_the_tokens,
         last_ngram_missing,
         all_orders_up_to_n,
@@ -173,18 +194,19 @@ DRILL = Drill(
         short_candidate_fails,
     ),
     hints=(
-        "Count the candidate's n-grams, tuples of n tokens, with a `Counter`. How many are there in t "
-        "tokens?",
-        "For each n-gram, credit the smaller of two counts: that in the candidate, and the largest in "
-        "any one reference.",
-        "allowed = the union `|` of the references' counters; credited = `(own & allowed).total()`; "
-        "divide by own.total(), where that is not 0.",
+        "Count the candidate's n-grams, tuples of n tokens, with a `Counter`. How many are there "
+        "in t tokens?",
+        "For each n-gram, credit the smaller of two counts: that in the candidate, and the "
+        "largest in any one reference.",
+        "allowed = the union `|` of the references' counters; credited = `(own & "
+        "allowed).total()`; divide by own.total(), where that is not 0.",
     ),
     explanation=(
-        "`|` of two counters keeps the larger count, `&` the smaller: exactly the two rules of Papineni "
-        'et al. (2002), whose example this is: seven times "the" gets 2/7 instead of 7/7. BLEU '
-        "itself sums both counts over a whole corpus, takes the geometric mean for n = 1 to 4, and "
-        "multiplies by a penalty for brevity. Asked next: why a penalty, when it is a precision?"
+        "`|` of two counters keeps the larger count, `&` the smaller: exactly the two rules of "
+        'Papineni et al. (2002), whose example this is: seven times "the" gets 2/7 instead of '
+        "7/7. BLEU itself sums both counts over a whole corpus, takes the geometric mean for n = "
+        "1 to 4, and multiplies by a penalty for brevity. Asked next: why a penalty, when it is a "
+        "precision?"
     ),
     difficulty=2,
     taught_in="02_evaluation_metrics, section 6",

@@ -9,10 +9,10 @@ def bootstrap_interval(
     """Say how sure a score is: the percentile bootstrap interval of a metric on a test set.
 
     `metric(y_true, y_pred)` returns one float; both arrays have shape (n,), and belong together
-    example by example. Draw `n_resamples` test sets of n examples with replacement: each by one call
-    of `rng.integers(0, n, n)`, `rng` a numpy Generator, in order. Compute the metric on each, and
-    return (low, high), the quantiles that leave (1 − level) / 2 of the resampled values below and
-    above, as `np.quantile` computes them by default.
+    example by example. Draw `n_resamples` test sets of n examples with replacement: each by one
+    call of `rng.integers(0, n, n)`, `rng` a numpy Generator, in order. Compute the metric on each,
+    and return (low, high), the quantiles that leave (1 − level) / 2 of the resampled values below
+    and above, as `np.quantile` computes them by default.
     """
     n = len(y_true)
     values = []
@@ -71,15 +71,15 @@ def whole_rest_in_each_tail(metric, y_true, y_pred, n_resamples, level, rng):
 
 
 def one_tail_only(metric, y_true, y_pred, n_resamples, level, rng):
-    """Your interval starts at the smallest value: all that is left out lies above. Leave out half on
-    either side."""
+    """Your interval starts at the smallest value: all that is left out lies above. Leave out half
+    on either side."""
     values = _values(metric, y_true, y_pred, n_resamples, rng)
     return tuple(np.quantile(values, [0, level]))
 
 
 def standard_error_divided_again(metric, y_true, y_pred, n_resamples, level, rng):
-    """You divide the spread of the resampled values by √n. It *is* the standard error already: yours
-    is far too small. And quantiles are asked for."""
+    """You divide the spread of the resampled values by √n. It *is* the standard error already:
+    yours is far too small. And quantiles are asked for."""
     values = _values(metric, y_true, y_pred, n_resamples, rng)
     half = 1.96 * values.std() / np.sqrt(len(y_true))
     return values.mean() - half, values.mean() + half
@@ -174,8 +174,8 @@ DRILL = Drill(
     hints=(
         "Pretend that your test set is the world: draw n of its examples with replacement, score, "
         "repeat.",
-        "One draw of indices serves both arrays. At level 0.9 the interval leaves out 5 % below and "
-        "5 % above.",
+        "One draw of indices serves both arrays. At level 0.9 the interval leaves out 5 % below "
+        "and 5 % above.",
         "drawn = rng.integers(0, n, n); metric(y_true[drawn], y_pred[drawn]); in the end "
         "np.quantile(values, [(1 − level) / 2, (1 + level) / 2]).",
     ),

@@ -28,6 +28,12 @@ def by_adding_at(y_true, y_pred, n_classes):
     return counts
 
 
+def by_comparing(y_true, y_pred, n_classes):
+    classes = np.arange(n_classes)
+    is_true, is_pred = y_true == classes[:, None], y_pred == classes[:, None]  # (n_classes, n)
+    return is_true.astype(int) @ is_pred.astype(int).T
+
+
 def rows_and_columns_exchanged(y_true, y_pred, n_classes):
     """Your rows are the predicted classes and your columns the true ones: here rows are the truth.
     Two libraries differ in this, so always say which is which."""
@@ -71,6 +77,18 @@ def divided_by_the_number_of_examples(y_true, y_pred, n_classes):
     return confusion_counts(y_true, y_pred, n_classes) / len(y_true)
 
 
+def positive_class_first(y_true, y_pred, n_classes):
+    """Your classes run backwards, as in textbooks that put the positive class first. Here class 0
+    has the first row and the first column."""
+    return confusion_counts(y_true, y_pred, n_classes)[::-1, ::-1]
+
+
+def classes_counted_from_one(y_true, y_pred, n_classes):
+    """Your rows and columns are shifted by one, with class 0 wrapped round to the last: classes are
+    counted from 0."""
+    return np.roll(confusion_counts(y_true, y_pred, n_classes), (-1, -1), (0, 1))
+
+
 def only_the_right_ones(y_true, y_pred, n_classes):
     """You count only the examples that are right. The errors off the diagonal are what the matrix
     is for."""
@@ -79,6 +97,7 @@ def only_the_right_ones(y_true, y_pred, n_classes):
 
 def cases(rng):
     yield Case("four examples of two classes", (np.array([1, 0, 1, 1]), np.array([1, 0, 0, 1]), 2))
+    yield Case("three classes", (np.array([0, 1, 1, 2, 2, 2]), np.array([0, 0, 1, 1, 1, 2]), 3))
     yield Case("every error of one kind", (np.array([0, 0, 0, 1]), np.array([1, 1, 1, 1]), 2))
     yield Case("the last class never occurs", (np.array([0, 1, 1]), np.array([1, 1, 0]), 3))
     yield Case("the first class never occurs", (np.array([2, 1, 1]), np.array([1, 1, 2]), 3))
@@ -93,7 +112,7 @@ def cases(rng):
 DRILL = Drill(
     reference=confusion_counts,
     cases=cases,
-    alternatives=(by_a_loop, by_adding_at),
+    alternatives=(by_a_loop, by_adding_at, by_comparing),
     mistakes=(
         rows_and_columns_exchanged,
         repeated_pairs_counted_once,
@@ -101,6 +120,8 @@ DRILL = Drill(
         largest_label_sets_the_size,
         rows_divided_by_their_sum,
         divided_by_the_number_of_examples,
+        positive_class_first,
+        classes_counted_from_one,
         only_the_right_ones,
     ),
     hints=(
@@ -112,8 +133,8 @@ DRILL = Drill(
     explanation=(
         "A pair (true, predicted) is a two-digit number in base n_classes, so counting pairs is "
         "counting numbers, which `bincount` does in one pass; `minlength` keeps the cells of "
-        "classes that never occur. Asked next: what do row sums (support) and column sums mean, and "
-        "where are precision and recall in this matrix?"
+        "classes that never occur. Asked next: what do row sums (support) and column sums mean, "
+        "and where are precision and recall in this matrix?"
     ),
     difficulty=1,
     taught_in="02_evaluation_metrics, section 1",

@@ -4,13 +4,13 @@ from helpers.drills.spec import Case, Drill
 
 
 def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, n_bins: int) -> float:
-    """Compute the expected calibration error, ECE: by how much a model's confidence and its accuracy
-    differ, on average.
+    """Compute the expected calibration error, ECE: by how much a model's confidence and its
+    accuracy differ, on average.
 
     `confidence` holds the probability that the model gave to its own answer, from 0 to 1 inclusive,
     shape (n,), n at least 1; `correct` is 1 where the answer was right, else 0, shape (n,). Divide
-    [0, 1] into `n_bins` bins of equal width: a confidence p belongs to bin floor(p · n_bins), and
-    p = 1 to the last one. For each bin that has examples take the gap |mean correct − mean
+    [0, 1] into `n_bins` bins of equal width: a confidence p belongs to bin floor(p · n_bins), and p
+    = 1 to the last one. For each bin that has examples take the gap |mean correct − mean
     confidence|. Return the mean of the gaps, each weighted by its bin's share of the examples.
     """
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
@@ -63,6 +63,24 @@ def bins_closed_on_the_right(confidence, correct, n_bins):
     return np.abs(np.bincount(bins, correct - confidence)).sum() / len(confidence)
 
 
+def no_confidence_falls_out(confidence, correct, n_bins):
+    """Your bins are open on the left, so examples with confidence 0 fall out of the first one. Bin
+    floor(p · n_bins) takes them in."""
+    total = 0.0
+    for b in range(n_bins):
+        inside = (confidence > b / n_bins) & (confidence <= (b + 1) / n_bins)
+        if inside.any():
+            total += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
+    return total
+
+
+def certainty_in_a_bin_of_its_own(confidence, correct, n_bins):
+    """p = 1 gets a bin of its own, number n_bins: there are only n_bins of them, counted from 0. It
+    belongs to the last."""
+    bins = (confidence * n_bins).astype(int)
+    return np.abs(np.bincount(bins, correct - confidence)).sum() / len(confidence)
+
+
 def bins_weigh_the_same(confidence, correct, n_bins):
     """Your bins all weigh the same, so one odd example in an empty region counts as much as a
     thousand. Weight each gap by its bin's share of the examples."""
@@ -71,8 +89,8 @@ def bins_weigh_the_same(confidence, correct, n_bins):
 
 
 def empty_bins_count_as_zero(confidence, correct, n_bins):
-    """You take the plain mean over all bins, and empty ones count as perfectly calibrated: more bins,
-    better score. Weight each gap by its bin's share of the examples."""
+    """You take the plain mean over all bins, and empty ones count as perfectly calibrated: more
+    bins, better score. Weight each gap by its bin's share of the examples."""
     _, right, sure = _by_bin(confidence, correct, n_bins)
     return np.abs(right - sure).mean()
 
@@ -100,6 +118,12 @@ def squared_gaps(confidence, correct, n_bins):
     """You square the gaps. The ECE takes their absolute value."""
     count, right, sure = _by_bin(confidence, correct, n_bins)
     return np.sum(count * (right - sure) ** 2) / len(confidence)
+
+
+def root_of_the_squared_gaps(confidence, correct, n_bins):
+    """You take the root of the mean squared gap: another error, which weighs large gaps more. The
+    ECE takes absolute values."""
+    return np.sqrt(squared_gaps(confidence, correct, n_bins))
 
 
 def largest_gap(confidence, correct, n_bins):
@@ -143,29 +167,32 @@ DRILL = Drill(
     mistakes=(
         certainty_falls_out,
         bins_closed_on_the_right,
+        no_confidence_falls_out,
+        certainty_in_a_bin_of_its_own,
         bins_weigh_the_same,
         empty_bins_count_as_zero,
         empty_bins_give_nan,
         signed_gaps_cancel,
         absolute_gap_of_each_example,
         squared_gaps,
+        root_of_the_squared_gaps,
         largest_gap,
         middle_of_the_bin,
     ),
     hints=(
         "Sort the examples into bins by confidence. What are a bin's accuracy and its mean "
         "confidence?",
-        "Gap = |accuracy − mean confidence|, weight = examples in the bin / all examples. Which bin "
-        "gets p = 1?",
-        "bins = minimum(floor(p · n_bins), n_bins − 1); per bin |sum of (correct − confidence)|; add "
-        "up, and divide by n.",
+        "Gap = |accuracy − mean confidence|, weight = examples in the bin / all examples. Which "
+        "bin gets p = 1?",
+        "bins = minimum(floor(p · n_bins), n_bins − 1); per bin |sum of (correct − confidence)|; "
+        "add up, and divide by n.",
     ),
     explanation=(
-        "A bin's weight times its gap is |Σ correct − Σ confidence| / n: the count cancels, and an "
-        "empty bin adds 0 by itself. The ECE (Naeini et al., 2015; Guo et al., 2017) depends on the "
-        "bins and is biased upwards on small sets. A model that always says the base rate has an ECE "
-        "near 0 and knows nothing: report it beside accuracy or AUC. Asked next: what does "
-        "temperature scaling change, and what not?"
+        "A bin's weight times its gap is |Σ correct − Σ confidence| / n: the count cancels, and "
+        "an empty bin adds 0 by itself. The ECE (Naeini et al., 2015; Guo et al., 2017) depends "
+        "on the bins and is biased upwards on small sets. A model that always says the base rate "
+        "has an ECE near 0 and knows nothing: report it beside accuracy or AUC. Asked next: what "
+        "does temperature scaling change, and what not?"
     ),
     difficulty=2,
     taught_in="02_evaluation_metrics, section 5",

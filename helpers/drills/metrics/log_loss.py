@@ -12,7 +12,7 @@ def log_loss(y_true: np.ndarray, logits: np.ndarray) -> float:
     1 / (1 + exp(−logit)). Return the mean over the examples of −log(probability of the true class),
     one float, natural logarithm, without overflow and without cutting probabilities off.
     """
-    z = logits.reshape(-1)  # (n, 1) against (n,) would be broadcast to (n, n)
+    z = logits.ravel()  # (n, 1) against (n,) would be broadcast to (n, n)
     return np.mean(np.maximum(z, 0) - z * y_true + np.log1p(np.exp(-np.abs(z))))
 
 
@@ -144,8 +144,8 @@ DRILL = Drill(
     explanation=(
         "log(1 + exp(z)) = max(z, 0) + log(1 + exp(−|z|)) for every z, and its exponent is never "
         "positive; `log1p` keeps the digits where the exponential is tiny. It is what "
-        "`BinaryCrossentropy(from_logits=True)` computes. Asked next: what is the log loss of always "
-        "saying the base rate, and what does an infinite loss on one example say?"
+        "`BinaryCrossentropy(from_logits=True)` computes. Asked next: what is the log loss of "
+        "always saying the base rate, and what does an infinite loss on one example say?"
     ),
     difficulty=2,
     taught_in="02_evaluation_metrics, section 5",

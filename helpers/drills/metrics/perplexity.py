@@ -4,14 +4,14 @@ from helpers.drills.spec import Case, Drill
 
 
 def perplexity(logits: np.ndarray, token_ids: np.ndarray, mask: np.ndarray) -> float:
-    """Compute the perplexity of a language model: among how many equally likely tokens it hesitates,
-    on average.
+    """Compute the perplexity of a language model: among how many equally likely tokens it
+    hesitates, on average.
 
-    `logits` has shape (batch, time, vocabulary); logits[:, t] predict token_ids[:, t], so nothing is
-    left to shift. `token_ids` and `mask` have shape (batch, time); mask is 1 at real tokens and 0 at
-    padding. Return exp of the mean, over all real tokens of the batch together, of minus the natural
-    logarithm of the softmax probability of the token: one float. Logits of ±1000 must not overflow.
-    There is at least one real token.
+    `logits` has shape (batch, time, vocabulary); logits[:, t] predict token_ids[:, t], so nothing
+    is left to shift. `token_ids` and `mask` have shape (batch, time); mask is 1 at real tokens and
+    0 at padding. Return exp of the mean, over all real tokens of the batch together, of minus the
+    natural logarithm of the softmax probability of the token: one float. Logits of ±1000 must not
+    overflow. There is at least one real token.
     """
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_probability = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -41,8 +41,8 @@ def _losses(logits, token_ids):
 
 
 def padding_counted(logits, token_ids, mask):
-    """You average over all positions, padding included. Padding is easy to predict, or absurd: leave
-    it out of the sum and of the count."""
+    """You average over all positions, padding included. Padding is easy to predict, or absurd:
+    leave it out of the sum and of the count."""
     return np.exp(_losses(logits, token_ids).mean())
 
 
@@ -154,13 +154,15 @@ DRILL = Drill(
         "Perplexity = exp(mean of −log p(token)). Which tokens belong to the mean?",
         "Take log softmax over the last axis, with the maximum subtracted first, and pick the "
         "token's own with `np.take_along_axis`.",
-        "own = log softmax at token_ids, shape (batch, time); return np.exp(−own[mask == 1].mean()).",
+        "own = log softmax at token_ids, shape (batch, time); return "
+        "np.exp(−own[mask == 1].mean()).",
     ),
     explanation=(
-        "A model that hesitates between k equally likely tokens gives each 1/k, loses log k, and has "
-        "perplexity k: a model that knows nothing has the size of the vocabulary, which is the first "
-        "check of every training run. It counts *tokens*, so models with different tokenizers cannot "
-        "be compared by it. Asked next: what is comparable then? Bits per character."
+        "A model that hesitates between k equally likely tokens gives each 1/k, loses log k, and "
+        "has perplexity k: a model that knows nothing has the size of the vocabulary, which is "
+        "the first check of every training run. It counts *tokens*, so models with different "
+        "tokenizers cannot be compared by it. Asked next: what is comparable then? Bits per "
+        "character."
     ),
     difficulty=2,
     taught_in="02_evaluation_metrics, section 6",

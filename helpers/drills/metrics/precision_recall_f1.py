@@ -43,12 +43,11 @@ def by_a_loop(y_true, y_pred, n_classes, average):
         counts.append((hit, sum(p == c for p in y_pred), sum(t == c for t in y_true)))
     if average == "micro":
         counts = [tuple(map(sum, zip(*counts, strict=True)))]
+        average = "macro"  # the mean of one
     rows = []
     for hit, predicted, support in counts:
         p, r = ratio(hit, predicted), ratio(hit, support)
         rows.append((p, r, ratio(2 * p * r, p + r)))
-    if average == "micro":
-        return rows[0]
     columns = tuple(zip(*rows, strict=True))
     if average == "none":
         return columns
@@ -63,9 +62,8 @@ def by_a_matrix(y_true, y_pred, n_classes, average):
     if average == "micro":
         accuracy = diagonal.sum() / matrix.sum()
         return accuracy, accuracy, accuracy
-    p = np.divide(diagonal, columns, out=np.zeros(n_classes), where=columns > 0)
-    r = np.divide(diagonal, rows, out=np.zeros(n_classes), where=rows > 0)
-    f = np.divide(2 * p * r, p + r, out=np.zeros(n_classes), where=p + r > 0)
+    p, r = diagonal / np.maximum(columns, 1), diagonal / np.maximum(rows, 1)
+    f = 2 * p * r / np.where(p + r == 0, 1, p + r)
     if average == "none":
         return p, r, f
     weights = rows if average == "weighted" else None
@@ -101,7 +99,7 @@ def zero_over_zero_is_one(y_true, y_pred, n_classes, average):
     classes = np.arange(n_classes)
     precision[~np.isin(classes, y_pred)] = 1
     recall[~np.isin(classes, y_true)] = 1
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-300)
+    f1 = 2 * precision * recall / np.where(precision + recall == 0, 1, precision + recall)
     return _averaged(y_true, y_pred, n_classes, average, (precision, recall, f1))
 
 
@@ -124,11 +122,20 @@ def macro_over_classes_that_occur(y_true, y_pred, n_classes, average):
     return tuple(value[present].mean() for value in values)
 
 
-def macro_f1_from_the_averages(y_true, y_pred, n_classes, average):
-    """Your macro F1 is the F1 of the averaged precision and the averaged recall. Take the mean of
-    the classes' own F1: the other one can be high while every class is bad."""
+def macro_over_true_classes(y_true, y_pred, n_classes, average):
+    """Your macro average leaves out classes that never occur in the truth. A class that is only
+    ever predicted, wrongly, then costs nothing: average over all n_classes."""
+    if average != "macro":
+        return precision_recall_f1(y_true, y_pred, n_classes, average)
+    present = np.isin(np.arange(n_classes), y_true)
+    return tuple(value[present].mean() for value in _per_class(y_true, y_pred, n_classes))
+
+
+def f1_from_the_averages(y_true, y_pred, n_classes, average):
+    """Your averaged F1 is the F1 of the averaged precision and the averaged recall. Average the
+    classes' own F1: the other one can be high while every class is bad."""
     precision, recall, f1 = precision_recall_f1(y_true, y_pred, n_classes, average)
-    if average == "macro":
+    if average in ("macro", "weighted"):
         f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     return precision, recall, f1
 
@@ -138,6 +145,20 @@ def micro_and_macro_exchanged(y_true, y_pred, n_classes, average):
     so that every *example* weighs the same; macro averages ratios: every *class* does."""
     other = {"micro": "macro", "macro": "micro"}.get(average, average)
     return precision_recall_f1(y_true, y_pred, n_classes, other)
+
+
+def micro_given_for_macro(y_true, y_pred, n_classes, average):
+    """You give the micro average for macro. Micro sums the counts first, so that every *example*
+    weighs the same; macro averages ratios: every *class* does, the rare ones too."""
+    average = "micro" if average == "macro" else average
+    return precision_recall_f1(y_true, y_pred, n_classes, average)
+
+
+def macro_given_for_micro(y_true, y_pred, n_classes, average):
+    """You give the macro average for micro. Macro averages the classes' ratios; micro sums hits,
+    predictions and occurrences over the classes first, and divides once."""
+    average = "macro" if average == "micro" else average
+    return precision_recall_f1(y_true, y_pred, n_classes, average)
 
 
 def weighted_by_predictions(y_true, y_pred, n_classes, average):
@@ -177,7 +198,7 @@ def f1_of_accuracy_and_recall(y_true, y_pred, n_classes, average):
 
 def cases(rng):
     averages = ("none", "micro", "macro", "weighted")
-    spam = np.array([1, 0, 1, 1, 0, 0]), np.array([1, 1, 0, 1, 0, 0])
+    spam = np.array([1, 0, 1, 0, 0, 0]), np.array([1, 1, 1, 1, 1, 0])
     absent = np.array([0, 0, 2, 2, 2, 0]), np.array([0, 2, 2, 2, 1, 2])
     never_right = np.array([0, 0, 1]), np.array([1, 1, 0])
     for average in averages:
@@ -204,8 +225,11 @@ DRILL = Drill(
         zero_over_zero_is_nan,
         zero_over_zero_is_one,
         macro_over_classes_that_occur,
-        macro_f1_from_the_averages,
+        macro_over_true_classes,
+        f1_from_the_averages,
         micro_and_macro_exchanged,
+        micro_given_for_macro,
+        macro_given_for_micro,
         weighted_by_predictions,
         weights_ignored,
         f1_is_the_arithmetic_mean,

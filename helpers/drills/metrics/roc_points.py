@@ -11,8 +11,9 @@ def roc_points(y_true: np.ndarray, scores: np.ndarray) -> tuple:
     positive when its score is at least the threshold. Return (fpr, tpr, thresholds): thresholds are
     infinity, then every different score from high to low; fpr is the share of the negatives called
     positive, tpr that of the positives. So the curve starts in (0, 0) and ends in (1, 1).
-    scikit-learn leaves out points on a straight line between their neighbours unless told
-    otherwise; either way is right here. With one class only raise ValueError.
+    Points on a straight line between their neighbours may all be left out, as on a drawing; what
+    scikit-learn returns by default, which leaves some of them out, is right too. With one class
+    only raise ValueError.
     """
     order = np.argsort(-scores, kind="stable")
     sorted_scores, is_positive = scores[order], y_true[order] == 1
@@ -40,6 +41,17 @@ def corners_only(y_true, scores):
     return alarms / alarms[-1], hits / hits[-1], thresholds
 
 
+def all_corners_only(y_true, scores):
+    """The same without any point on a straight line."""
+    fpr, tpr, thresholds = roc_points(y_true, scores)
+    alarms = np.rint(fpr * np.sum(y_true == 0)).astype(int)  # whole numbers: exact comparisons
+    hits = np.rint(tpr * np.sum(y_true == 1)).astype(int)
+    along, up = np.diff(alarms), np.diff(hits)
+    keep = np.ones(len(hits), bool)
+    keep[1:-1] = along[:-1] * up[1:] != along[1:] * up[:-1]
+    return fpr[keep], tpr[keep], thresholds[keep]
+
+
 def threshold_by_threshold(y_true, scores):
     positive, negative = scores[y_true == 1], scores[y_true == 0]
     if not len(positive) or not len(negative):
@@ -60,8 +72,9 @@ def by_searching(y_true, scores):
 
 
 def a_point_for_every_example(y_true, scores):
-    """Your curve has a point for every example, also inside a group of tied scores. No threshold can
-    split a tie: pass the whole group in one step, or the area depends on the order of the file."""
+    """Your curve has a point for every example, also inside a group of tied scores. No threshold
+    can split a tie: pass the whole group in one step, or the area depends on the order of the
+    file."""
     if len(set(y_true)) < 2:
         raise ValueError
     order = np.argsort(-scores, kind="stable")
@@ -75,6 +88,13 @@ def first_point_missing(y_true, scores):
     positive. Without it the area is too small."""
     fpr, tpr, thresholds = roc_points(y_true, scores)
     return fpr[1:], tpr[1:], thresholds[1:]
+
+
+def first_threshold_is_the_maximum_plus_one(y_true, scores):
+    """Your first threshold is the largest score plus one. Old versions of scikit-learn did so; the
+    statement, and newer ones, say infinity, which no score can reach."""
+    fpr, tpr, thresholds = roc_points(y_true, scores)
+    return fpr, tpr, np.append(scores.max() + 1, thresholds[1:])
 
 
 def from_low_to_high(y_true, scores):
@@ -116,7 +136,8 @@ def precision_for_the_false_positive_rate(y_true, scores):
 
 
 def one_class_gives_nan(y_true, scores):
-    """With one class only you divide by zero and return NaN. Raise ValueError: there is no curve."""
+    """With one class only you divide by zero and return NaN. Raise ValueError: there is no
+    curve."""
     if len(set(y_true)) == 2:
         return roc_points(y_true, scores)
     thresholds = np.append(np.inf, np.unique(scores)[::-1])
@@ -134,6 +155,8 @@ def cases(rng):
         "a positive at the bottom", (np.array([0, 1, 0, 0, 1]), np.array([4.0, -1, 2, 3, 7]))
     )
     yield Case("all scores equal", (np.array([0, 1, 1]), np.full(3, 0.7)))
+    y_true, scores = np.array([0, 1, 0, 1, 0, 1]), np.array([3.0, 3, 1, 1, 1, 1])
+    yield Case("one slope of unequal steps", (y_true, scores))
     yield Case("a perfect ranking", (np.array([0, 0, 1, 1, 1]), np.array([1.0, 2, 3, 4, 5])))
     yield Case("no negative example", (np.ones(3, int), np.array([0.25, 0.75, 0.5])))
     yield Case("no positive example", (np.zeros(3, int), np.array([0.25, 0.75, 0.75])))
@@ -146,10 +169,11 @@ DRILL = Drill(
     reference=roc_points,
     cases=cases,
     alternatives=(threshold_by_threshold, by_searching),
-    conventions=(corners_only,),
+    conventions=(corners_only, all_corners_only),
     mistakes=(
         a_point_for_every_example,
         first_point_missing,
+        first_threshold_is_the_maximum_plus_one,
         from_low_to_high,
         axes_exchanged,
         threshold_itself_excluded,
@@ -158,9 +182,10 @@ DRILL = Drill(
         one_class_gives_nan,
     ),
     hints=(
-        "Sort by score, from high to low, and lower the threshold past one example after the other.",
-        "Running counts of positives and of negatives give hits and false alarms. Which positions in "
-        "the sorted order are real thresholds, when scores are tied?",
+        "Sort by score, from high to low, and lower the threshold past one example after the "
+        "other.",
+        "Running counts of positives and of negatives give hits and false alarms. Which positions "
+        "in the sorted order are real thresholds, when scores are tied?",
         "Keep the positions where the next score differs, and the last; put (0, 0) with threshold "
         "infinity in front; divide each count by its last value.",
     ),

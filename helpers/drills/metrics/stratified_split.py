@@ -8,8 +8,8 @@ def stratified_split(labels: np.ndarray, test_share: float, rng: np.random.Gener
     rare class may be missing from the test.
 
     `labels` holds class numbers, shape (n,), often sorted by class in the file. From every class of
-    c examples floor(c · test_share + 0.5) go into the test part, drawn at random with `rng`, and with
-    nothing else, so that the same generator gives the same split. Return (train_indices,
+    c examples floor(c · test_share + 0.5) go into the test part, drawn at random with `rng`, and
+    with nothing else, so that the same generator gives the same split. Return (train_indices,
     test_indices): positions in `labels`, in any order, each exactly once in one of the two.
     """
     test = []
@@ -103,8 +103,8 @@ def counts_rounded_down(labels, test_share, rng):
 
 
 def labels_for_indices(labels, test_share, rng):
-    """You return the labels of the two parts. Return positions: the texts or images have to be split
-    in the same way."""
+    """You return the labels of the two parts. Return positions: the texts or images have to be
+    split in the same way."""
     return tuple(labels[part] for part in stratified_split(labels, test_share, rng))
 
 
@@ -175,16 +175,16 @@ DRILL = Drill(
     ),
     hints=(
         "One class at a time: where are its examples, and how many of them go into the test part?",
-        "`np.flatnonzero(labels == label)` gives the positions of a class; `rng.permutation` shuffles "
-        "them.",
+        "`np.flatnonzero(labels == label)` gives the positions of a class; `rng.permutation` "
+        "shuffles them.",
         "Shuffle the positions of each class, give the first int(c · test_share + 0.5) to the test "
         "part and the others to the training part, and collect both over the classes.",
     ),
     explanation=(
-        "Drawing within each class fixes the classes' counts, so the test's shares are those of the "
-        "data up to rounding, and scores vary less from split to split. It does not help against "
-        "duplicates or several examples of one person: those are kept together by a *group* split. "
-        "Asked next: when must a split follow time instead?"
+        "Drawing within each class fixes the classes' counts, so the test's shares are those of "
+        "the data up to rounding, and scores vary less from split to split. It does not help "
+        "against duplicates or several examples of one person: those are kept together by a "
+        "*group* split. Asked next: when must a split follow time instead?"
     ),
     difficulty=2,
     taught_in="01_training_pipeline, section 2",

@@ -7,11 +7,12 @@ def accumulate_gradients(gradient, parameters: list, micro_batches: list) -> lis
     """Compute the gradient of a batch that is too large for the memory, from pieces: gradient
     accumulation.
 
-    `micro_batches` is a list of at least one array, each of shape (examples, features), of different
-    lengths. `gradient(parameters, batch)` returns a list of arrays, one for each parameter: the
-    gradient of the *mean* loss over the examples of that batch. It may use the same arrays again at
-    the next call. Return the list of gradients of the mean loss over all examples together, as if
-    there were one batch. Call `gradient` once for each micro-batch, and leave the parameters alone.
+    `micro_batches` is a list of at least one array, each of shape (examples, features), of
+    different lengths. `gradient(parameters, batch)` returns a list of arrays, one for each
+    parameter: the gradient of the *mean* loss over the examples of that batch. It may use the same
+    arrays again at the next call. Return the list of gradients of the mean loss over all examples
+    together, as if there were one batch. Call `gradient` once for each micro-batch, and leave the
+    parameters alone.
     """
     total = sum(len(batch) for batch in micro_batches)
     accumulated = [0.0] * len(parameters)
@@ -160,19 +161,19 @@ DRILL = Drill(
         all_in_one_batch,
     ),
     hints=(
-        "A mean over all examples is not the mean of the micro-batches' means, unless all are equally "
-        "long. What weight has each?",
+        "A mean over all examples is not the mean of the micro-batches' means, unless all are "
+        "equally long. What weight has each?",
         "Weight: examples in the micro-batch / examples in all. Add up the weighted gradients, "
         "parameter by parameter.",
         "Start with zeros; for each batch and each parameter add len(batch) / total · new, into "
         "arrays of your own, for `gradient` uses its arrays again.",
     ),
     explanation=(
-        "The mean over all examples is Σ nᵢ·meanᵢ / Σ nᵢ, and the gradient of a sum is the sum of the "
-        "gradients. So the result equals the large batch's, up to rounding; what cannot be equal is "
-        "a batch normalisation inside the model, which sees only a micro-batch. In language models "
-        "the weight is the number of *tokens* that count. Asked next: does it save time? No, only "
-        "memory."
+        "The mean over all examples is Σ nᵢ·meanᵢ / Σ nᵢ, and the gradient of a sum is the sum of "
+        "the gradients. So the result equals the large batch's, up to rounding; what cannot be "
+        "equal is a batch normalisation inside the model, which sees only a micro-batch. In "
+        "language models the weight is the number of *tokens* that count. Asked next: does it "
+        "save time? No, only memory."
     ),
     difficulty=2,
     taught_in="01_training_pipeline, section 5",

@@ -93,8 +93,8 @@ def decay_of_the_moved_weight(weight, gradient, m, v, step, rate, beta_1, beta_2
 
 
 def moments_not_corrected(weight, gradient, m, v, step, rate, beta_1, beta_2, epsilon, decay):
-    """You use the moments without correcting their bias. They start at zero, so the first steps come
-    out of proportion: divide by 1 − beta^step."""
+    """You use the moments without correcting their bias. They start at zero, so the first steps
+    come out of proportion: divide by 1 − beta^step."""
     m = beta_1 * m + (1 - beta_1) * gradient
     v = beta_2 * v + (1 - beta_2) * gradient**2
     return weight - rate * (m / (np.sqrt(v) + epsilon) + decay * weight), m, v

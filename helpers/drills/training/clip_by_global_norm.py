@@ -65,8 +65,8 @@ def zero_norm_divides_by_zero(gradients, limit):
 
 
 def sum_of_the_norms(gradients, limit):
-    """You add up the norms of the arrays. Lengths at right angles do not add: add the *squares* over
-    all arrays, and take the root once."""
+    """You add up the norms of the arrays. Lengths at right angles do not add: add the *squares*
+    over all arrays, and take the root once."""
     norm = sum(np.linalg.norm(g) for g in gradients if g is not None)
     scale = limit / max(norm, limit)
     return [None if g is None else g * scale for g in gradients], norm
@@ -93,8 +93,8 @@ def none_becomes_zero(gradients, limit):
 
 
 def norm_after_clipping(gradients, limit):
-    """You return the norm after clipping, which never exceeds the limit and so tells nothing. Return
-    it from before: it is what one plots to see instability."""
+    """You return the norm after clipping, which never exceeds the limit and so tells nothing.
+    Return it from before: it is what one plots to see instability."""
     clipped, _ = clip_by_global_norm(gradients, limit)
     return clipped, clip_by_global_norm(clipped, limit)[1]
 

@@ -8,11 +8,11 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray, ignore_index: int) -> 
     """Compute the loss that trains every classifier and language model, softmax cross-entropy, and
     its gradient by hand.
 
-    `logits` has shape (n, classes), any finite numbers, ±1000 included; `labels` holds class numbers,
-    shape (n,), or `ignore_index` where there is nothing to learn (padding). The loss of a row is
-    minus the logarithm of the softmax probability of its label. Return (loss, gradient): the mean
-    over the rows that are not ignored, and its gradient with respect to the logits, shape
-    (n, classes), zero in ignored rows. If all rows are ignored, both are 0. Nothing may overflow.
+    `logits` has shape (n, classes), any finite numbers, ±1000 included; `labels` holds class
+    numbers, shape (n,), or `ignore_index` where there is nothing to learn (padding). The loss of a
+    row is minus the logarithm of the softmax probability of its label. Return (loss, gradient): the
+    mean over the rows that are not ignored, and its gradient with respect to the logits, shape (n,
+    classes), zero in ignored rows. If all rows are ignored, both are 0. Nothing may overflow.
     """
     kept = labels != ignore_index
     count = max(kept.sum(), 1)
@@ -53,7 +53,7 @@ def with_logaddexp(logits, labels, ignore_index):
 def logarithm_of_the_softmax(logits, labels, ignore_index):
     """You take the logarithm of the softmax. A confident wrong logit has a probability that rounds
     to 0, and its logarithm is −inf. Stay with logarithms: shifted − log(sum(exp(shifted)))."""
-    loss, gradient = cross_entropy(logits, labels, ignore_index)
+    gradient = cross_entropy(logits, labels, ignore_index)[1]
     kept = labels != ignore_index
     shifted = logits - logits.max(axis=1, keepdims=True)
     softmax = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
@@ -210,16 +210,18 @@ DRILL = Drill(
     hints=(
         "log softmax = logit − log(sum of exp): subtract each row's maximum before exp, and never "
         "take the logarithm of a probability.",
-        "The gradient of a row's loss is its softmax, less 1 at the label. What does the mean do to "
-        "it, and what do ignored rows get?",
-        "count = number of labels that are not ignore_index, at least 1. loss = −(log softmax at the "
-        "labels).sum() / count; gradient = (softmax − one-hot) / count, rows of ignored labels 0.",
+        "The gradient of a row's loss is its softmax, less 1 at the label. What does the mean do "
+        "to it, and what do ignored rows get?",
+        "count = number of labels that are not ignore_index, at least 1. loss = −(log softmax at "
+        "the labels).sum() / count; gradient = (softmax − one-hot) / count, rows of ignored "
+        "labels 0.",
     ),
     explanation=(
-        "The derivative of log(sum(exp)) is the softmax, that of the label's own logit is 1: hence "
-        "softmax − one-hot, for which the softmax is never divided by anything small. The shift by "
-        "the row's maximum cancels in exact arithmetic, and keeps exp below 1. Asked next: why do "
-        "libraries want logits (`from_logits=True`), and what happens when softmax is applied twice?"
+        "The derivative of log(sum(exp)) is the softmax, that of the label's own logit is 1: "
+        "hence softmax − one-hot, for which the softmax is never divided by anything small. The "
+        "shift by the row's maximum cancels in exact arithmetic, and keeps exp below 1. Asked "
+        "next: why do libraries want logits (`from_logits=True`), and what happens when softmax "
+        "is applied twice?"
     ),
     difficulty=3,
     taught_in="01_training_pipeline, section 5",

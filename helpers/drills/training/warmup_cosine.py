@@ -147,9 +147,9 @@ DRILL = Drill(
         "peak · (1 + cos(π · (step − warmup_steps) / (total_steps − warmup_steps))) / 2.",
     ),
     explanation=(
-        "The warm-up keeps the first steps small, while Adam's averages are still estimated from few "
-        "gradients; the cosine (Loshchilov and Hutter, SGDR, 2017) spends much time near the peak "
-        "and lands with slope zero. Asked next: why warm up at all, and what happens to the "
+        "The warm-up keeps the first steps small, while Adam's averages are still estimated from "
+        "few gradients; the cosine (Loshchilov and Hutter, SGDR, 2017) spends much time near the "
+        "peak and lands with slope zero. Asked next: why warm up at all, and what happens to the "
         "schedule when training is prolonged?"
     ),
     difficulty=1,
