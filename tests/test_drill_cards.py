@@ -42,7 +42,7 @@ def test_a_task_shows_all_that_is_needed():
 def test_the_decorator_returns_the_answer_and_prints_the_verdict(capsys):
     assert drill("roc_auc")(ties_count_nothing) is ties_count_nothing
     out = capsys.readouterr().out
-    assert out.startswith("✗ `roc_auc` is not right yet: 4 of 11 cases pass")
+    assert out.startswith("✗ `roc_auc` is not right yet: 5 of 12 cases pass")
     assert "The mistake: ties count nothing." in out and "they count one half" in out
     assert "a positive after its tie" in out and "got       0.5\n        expected  0.75" in out
 

@@ -12,6 +12,7 @@ from equivalent_mutants import EQUIVALENT
 from mutants import mutants, sample, second_order
 from rewritings import VARIANTS, arrays_as_lists, rewritings
 
+from helpers.drills import Task
 from helpers.drills.judge import find, judge, names
 from helpers.drills.spec import Drill, call
 
@@ -85,6 +86,13 @@ def test_drill_is_complete(drill):
     assert all(text.strip() == text for text in (drill.statement, drill.explanation, *drill.hints))
     notes = [case.note for case in drill.make_cases()]
     assert len(set(notes)) == len(notes), "two cases have the same note"
+
+
+def test_drill_can_be_shown_and_opened(drill):
+    text = repr(Task(drill))
+    assert f"def {drill.name}(" in text and "→ " in text
+    assert drill.name in Task(drill)._repr_html_()
+    assert "_generator" not in text and "numpy." not in text
 
 
 def test_drill_names_the_section_that_teaches_it(drill):

@@ -21,6 +21,7 @@ a judge that a notebook cannot disturb (`server`); what it says is decided in `v
 import ast
 import inspect
 import linecache
+import textwrap
 from collections.abc import Callable
 
 from helpers.drills.card import Card
@@ -48,7 +49,9 @@ class Task:
         if verdict.status != "awaiting":
             record(self.drill.name, verdict.status, mistake=verdict.mistake, source=_source(answer))
             score = standings()[self.drill.name].score
-            card.parts += [] if score is None else [f"Score: {score} of 100."]
+            if score is not None:
+                again = "" if verdict.status == "right" else "You have solved it before. "
+                card.parts.append(f"{again}Score: {score} of 100.")
             card.parts += _not_kept()
         _show(card)
         return answer
@@ -66,12 +69,12 @@ class Task:
             f"Drill `{name}`: {self.drill.topic}, {LEVELS[self.drill.difficulty]}",
             [
                 self.drill.statement,
-                ("code", f'@drill("{name}")\n{self.drill.signature}\n    ...'),
+                ("code", f'@drill("{name}")\n{_broken(self.drill.signature)}\n    ...'),
                 f"For example, {example.note}:",
                 ("code", f"{call}\n→ {show(self.drill.reference(*example.args))}"),
-                f"Allowed: {self.drill.allowed} Numbers are compared to 2e-13, relative to the "
-                "largest one expected; to 1e-4 where you return float32. Taught in "
-                f'{self.drill.taught_in}. Stuck: `hint("{name}")`.',
+                f"Allowed: {self.drill.allowed} Taught in {self.drill.taught_in}. Stuck: "
+                f'`hint("{name}")`. Tolerance: 2e-13 of the largest number expected, 1e-4 where '
+                "you return float32.",
             ],
         )
 
@@ -164,6 +167,17 @@ def _not_kept() -> list[str]:
     if is_kept():
         return []
     return ["Your progress file could not be used: this is kept until the kernel ends."]
+
+
+def _broken(signature: str) -> str:
+    """A long signature over several lines, as one would write it."""
+    if len(signature) <= 88:
+        return signature
+    name, _, rest = signature.partition("(")
+    parameters, _, result = rest.rpartition(")")
+    glued = f"{parameters},".replace(": ", ":\N{NO-BREAK SPACE}")
+    lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in textwrap.wrap(glued, 84)]
+    return "\n    ".join([f"{name}(", *lines]) + f"\n){result}"
 
 
 def _source(answer: Callable) -> str:

@@ -101,7 +101,8 @@ class Drill:
     @property
     def signature(self) -> str:
         """The first line of an answer."""
-        return f"def {self.name}{inspect.signature(self.reference)}:".replace("numpy.", "np.")
+        text = f"def {self.name}{inspect.signature(self.reference)}:"
+        return text.replace("numpy.", "np.").replace("_generator.", "")
 
     def make_cases(self) -> list[Case]:
         """The cases, the same every time."""

@@ -136,6 +136,8 @@ def _describe(drill, answer, cases, got, expected, failing) -> Verdict:
     number = min(reached, key=lambda i: (expected[i].kind == "raised", _size(cases[i])))
     case, outcome = cases[number], got[number]
     names = parameter_names(answer, len(case.args))
+    both = [(_shown(outcome, n), _shown(expected[number], n)) for n in (6, 15)]
+    got_text, expected_text = next((pair for pair in both if pair[0] != pair[1]), both[0])
     return Verdict(
         drill.name,
         "wrong",
@@ -144,8 +146,8 @@ def _describe(drill, answer, cases, got, expected, failing) -> Verdict:
         total=len(cases),
         note=case.note,
         call=f"{drill.name}({', '.join(show(argument) for argument in case.args)})",
-        got=_shown(outcome),
-        expected=_shown(expected[number]),
+        got=got_text,
+        expected=expected_text,
         line=outcome.line,
         printed=outcome.printed,
     )
@@ -166,7 +168,7 @@ def _diagnose(drill, cases, got, failing, verdict: Verdict) -> None:
             if shown and _same_outputs(drill, mistake, cases, got, shown)
         }
         mistake = max(explained, key=explained.get, default=None)
-        if mistake is None or explained[mistake] < 2:
+        if mistake is None or explained[mistake] < max(2, len(reached) / 2):
             return
         verdict.certain = False
     verdict.mistake = mistake.__name__
@@ -205,31 +207,31 @@ def _sizes(names: list[str], args: tuple) -> dict[int, str]:
     return sizes
 
 
-def show(value: Any) -> str:
-    """A value for people: short, with six digits."""
+def show(value: Any, digits: int = 6) -> str:
+    """A value for people: short, with so many digits."""
     if isinstance(value, np.ndarray) and not value.ndim:
         value = value.item()
     if isinstance(value, np.ndarray):
-        digits = {"float_kind": lambda number: f"{number:.6g}"}
-        text = np.array2string(value, threshold=24, edgeitems=2, separator=", ", formatter=digits)
+        form = {"float_kind": lambda number: f"{number:.{digits}g}"}
+        text = np.array2string(value, threshold=24, edgeitems=2, separator=", ", formatter=form)
         return " ".join(text.split())
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {show(item, digits)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         left, right = "[]" if isinstance(value, list) else "()"
-        items = [show(item) for item in value[:8]] + ["…"] * (len(value) > 8)
+        items = [show(item, digits) for item in value[:8]] + ["…"] * (len(value) > 8)
         return f"{left}{', '.join(items)}{right}"
     if isinstance(value, float | np.floating):
-        return f"{value:.6g}"
+        return f"{value:.{digits}g}"
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
     return "rng" if isinstance(value, np.random.Generator) else repr(value)
 
 
-def _shown(outcome: Outcome) -> str:
+def _shown(outcome: Outcome, digits: int) -> str:
     if outcome.kind == "raised":
         return f"{outcome.value}: {outcome.reason}" if outcome.reason else outcome.value
-    return show(outcome.value) if outcome.kind == "returned" else outcome.reason
+    return show(outcome.value, digits) if outcome.kind == "returned" else outcome.reason
 
 
 def _sentence(text: str) -> str:

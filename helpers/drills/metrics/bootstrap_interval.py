@@ -36,7 +36,14 @@ def sorted_by_hand(metric, y_true, y_pred, n_resamples, level, rng):
     while len(values) < n_resamples:
         drawn = rng.integers(0, len(y_pred), len(y_pred))
         values.append(metric(np.take(y_true, drawn), np.take(y_pred, drawn)))
-    return tuple(np.percentile(sorted(values), [50 - 50 * level, 50 + 50 * level]))
+    values.sort()
+
+    def quantile(share):
+        place = share * (len(values) - 1)
+        low, high = values[int(place)], values[int(np.ceil(place))]
+        return low + (place - int(place)) * (high - low)
+
+    return quantile(0.5 - level / 2), quantile(0.5 + level / 2)
 
 
 def _values(metric, y_true, y_pred, n_resamples, rng):
@@ -100,6 +107,20 @@ def centred_by_reflection(metric, y_true, y_pred, n_resamples, level, rng):
     return 2 * metric(y_true, y_pred) - high, 2 * metric(y_true, y_pred) - low
 
 
+def arguments_of_the_metric_exchanged(metric, y_true, y_pred, n_resamples, level, rng):
+    """You call metric(y_pred, y_true). The truth comes first: many metrics change when the two are
+    exchanged."""
+    return bootstrap_interval(lambda t, p: metric(p, t), y_true, y_pred, n_resamples, level, rng)
+
+
+def a_value_for_a_quantile(metric, y_true, y_pred, n_resamples, level, rng):
+    """You take the sorted value at place int(share · n_resamples). `np.quantile` interpolates
+    between two neighbours, and counts its places from 0 to n_resamples − 1."""
+    values = np.sort(_values(metric, y_true, y_pred, n_resamples, rng))
+    places = [int((1 - level) / 2 * n_resamples), int((1 + level) / 2 * n_resamples)]
+    return tuple(values[np.minimum(places, n_resamples - 1)])
+
+
 def ends_exchanged(metric, y_true, y_pred, n_resamples, level, rng):
     """You return (high, low): the lower end comes first."""
     return bootstrap_interval(metric, y_true, y_pred, n_resamples, level, rng)[::-1]
@@ -134,7 +155,7 @@ def observe(answer, metric, y_true, y_pred, n_resamples, level, rng):
 def cases(rng):
     seed = np.random.default_rng
     yield Case(
-        "five examples",
+        "five examples, metric the share of equal ones, rng = np.random.default_rng(1)",
         (share_right, np.array([1, 0, 1, 1, 0]), np.array([1, 0, 0, 1, 1]), 40, 0.9, seed(1)),
     )
     yield Case(
@@ -168,6 +189,8 @@ DRILL = Drill(
         standard_error_divided_again,
         two_standard_deviations,
         centred_by_reflection,
+        arguments_of_the_metric_exchanged,
+        a_value_for_a_quantile,
         ends_exchanged,
         own_generator,
     ),

@@ -80,6 +80,18 @@ def classes_exchanged(y_true, scores):
     return roc_auc(1 - y_true, scores)
 
 
+def folded_at_one_half(y_true, scores):
+    """You return the larger of AUC and 1 − AUC. An AUC below one half is a finding: the scores rank
+    the wrong way round, or the labels are flipped. Do not hide it."""
+    return max(roc_auc(y_true, scores), 1 - roc_auc(y_true, scores))
+
+
+def ranks_from_zero(y_true, scores):
+    """Your ranks start at 0, while P(P + 1) / 2 is the sum of ranks that start at 1: the result is
+    too small by 1 / N."""
+    return roc_auc(y_true, scores) - 1 / np.sum(y_true == 0)
+
+
 def scores_made_labels(y_true, scores):
     """You cut the scores at 0.5 before ranking them. The AUC of hard labels sees one corner of the
     curve only: rank the scores themselves."""
@@ -118,22 +130,22 @@ def cases(rng):
     yield Case(
         "ties across the classes", (np.array([1, 0, 1, 0, 0]), np.array([3, 3, 5, 3, 1]) / 8)
     )
-    yield Case(
-        "a positive after its tie", (np.array([0, 1, 0, 1]), np.array([0.5, 0.5, 0.25, 0.5]))
-    )
+    yield Case("a positive after its tie", (np.array([0, 1, 0, 1]), np.array([0.7, 0.7, 0.3, 0.7])))
     y_true, scores = np.array([0, 1, 1, 0, 0]), np.array([-7.0, 3, -2, 5, -4])
     yield Case("a negative on top, and scores that are no probabilities", (y_true, scores))
+    y_true, scores = np.array([1, 0, 1, 0, 0]), np.array([0.3, 0.9, 0.1, 0.2, 0.8])
+    yield Case("a ranking worse than chance", (y_true, scores))
     yield Case("all scores equal", (np.array([0, 1, 1, 0, 1]), np.full(5, 0.7)))
     yield Case("no negative example", (np.ones(3, int), np.array([0.2, 0.9, 0.4])))
     yield Case("no positive example", (np.zeros(4, int), np.array([0.2, 0.9, 0.4, 0.4])))
     for n in (7, 31, 57):
         y_true = rng.permutation(np.arange(n) % 3 == 0).astype(int)
         yield Case(
-            f"{n} random examples with ties", (y_true, rng.integers(0, 8, n) / 8 + 0.25 * y_true)
+            f"{n} random examples with ties", (y_true, rng.integers(0, 8, n) / 7 + 2 / 7 * y_true)
         )
     n = 200_000
     y_true = rng.integers(0, 2, n)
-    scores = np.round(rng.normal(size=n) + y_true, 4)
+    scores = np.round(rng.normal(size=n) + y_true, 4) + 1e-5
     yield Case("200,000 examples", (y_true, scores), seconds=2)
 
 
@@ -146,6 +158,8 @@ DRILL = Drill(
         ties_count_nothing,
         ties_count_as_wins,
         classes_exchanged,
+        folded_at_one_half,
+        ranks_from_zero,
         scores_made_labels,
         one_class_is_zero,
         one_class_is_one_half,

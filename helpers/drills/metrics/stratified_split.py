@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 
 from helpers.drills.spec import Case, Drill
@@ -120,40 +122,44 @@ def places_within_a_class(labels, test_share, rng):
     return np.array(train, int), np.array(test, int)
 
 
-def observe(answer, labels, test_share, seed):
+def observe(answer, labels, test_share, rng):
     """What must hold for every right split, whatever was drawn."""
-    train, test = (np.array(part).astype(int) for part in answer(labels, test_share, _rng(seed)))
-    again, other = (
-        answer(labels, test_share, _rng(seed)),
-        answer(labels, test_share, _rng(seed + 1)),
-    )
+    same, other = copy.deepcopy(rng), copy.deepcopy(rng)
+    other.random()
+    train, test = (np.array(part).astype(int) for part in answer(labels, test_share, rng))
     everything = np.sort(np.concatenate([train, test]))
     seen = {"every position exactly once": np.array_equal(everything, np.arange(len(labels)))}
     if seen["every position exactly once"]:
         classes = range(max(labels, default=0) + 1)
         seen["test examples of each class"] = [int(np.sum(labels[test] == c)) for c in classes]
-    seen["the same generator gives the same split"] = set(again[1]) == set(test.tolist())
+    drawn = set(test.tolist())
+    again = set(answer(labels, test_share, same)[1])
+    seen["the same generator gives the same split"] = again == drawn
     if len(labels) > 20:
-        seen["another generator gives another split"] = set(other[1]) != set(test.tolist())
+        another = set(answer(labels, test_share, other)[1])
+        seen["another generator gives another split"] = another != drawn
         first_ones = stratified_split(labels, test_share, _NoShuffle())[1]
-        seen["simply the first ones of each class"] = set(first_ones) == set(test.tolist())
+        seen["simply the first ones of each class"] = set(first_ones) == drawn
     return seen
 
 
-def _rng(seed):
-    return np.random.default_rng(seed)
-
-
 def cases(rng):
-    yield Case("eight examples of two classes", (np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, 3))
-    yield Case("a class of two", (np.array([0, 0, 0, 0, 0, 0, 1, 1]), 0.25, 4))
-    yield Case("half a test example is one", (np.array([0, 0, 1, 1, 1, 1, 1, 1]), 0.25, 5))
-    yield Case("a class too small for the test part", (np.array([0, 0, 0, 0, 0, 1]), 0.25, 6))
-    yield Case("no test part", (np.array([0, 1, 1, 0]), 0.0, 7))
-    yield Case("everything is test", (np.array([0, 1, 1, 0]), 1.0, 8))
-    yield Case("sorted by class", (np.repeat([0, 1, 2], [30, 17, 4]), 0.3, 9))
+    def seeded(seed):
+        return np.random.default_rng(seed)
+
+    sorted_labels = np.repeat([0, 1, 2], [30, 17, 4])
+    yield Case(
+        "eight examples of two classes", (np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seeded(3))
+    )
+    yield Case("a class of two", (np.array([0, 0, 0, 0, 0, 0, 1, 1]), 0.25, seeded(4)))
+    yield Case("half a test example", (np.array([0, 0, 1, 1, 1, 1, 1, 1]), 0.25, seeded(5)))
+    yield Case("a class too small for the test part", (np.array([0, 0, 0, 0, 1]), 0.25, seeded(6)))
+    yield Case("no test part", (np.array([0, 1, 1, 0]), 0.0, seeded(7)))
+    yield Case("everything is test", (np.array([0, 1, 1, 0]), 1.0, seeded(8)))
+    yield Case("sorted by class", (sorted_labels, 0.3, seeded(9)))
     for n, share in ((57, 0.2), (101, 0.35)):
-        yield Case(f"{n} random labels", (rng.integers(0, 4, n) * rng.integers(0, 2, n), share, n))
+        labels = rng.integers(0, 4, n) * rng.integers(0, 2, n)
+        yield Case(f"{n} random labels", (labels, share, seeded(n)))
 
 
 DRILL = Drill(
