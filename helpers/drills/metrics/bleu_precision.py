@@ -73,6 +73,12 @@ def clipped_by_the_sum_of_the_references(candidate, references, n):
     return (own & allowed).total() / max(own.total(), 1)
 
 
+def references_joined(candidate, references, n):
+    """You join the references to one text. Their counts then add up, and n-grams arise at the seams
+    that no reference has. Count each by itself, and take the largest count."""
+    return bleu_precision(candidate, [[token for r in references for token in r]], n)
+
+
 def only_the_first_reference(candidate, references, n):
     """You look at the first reference only. All of them are right: take the largest count in
     any."""
@@ -124,6 +130,27 @@ def divided_by_the_tokens(candidate, references, n):
     return bleu_precision(candidate, references, n) * own.total() / max(len(candidate), 1)
 
 
+def ngrams_without_overlap(candidate, references, n):
+    """You cut the text into pieces of n tokens. N-grams overlap: one starts at every token."""
+
+    def cut(tokens):
+        return Counter(tuple(tokens[i : i + n]) for i in range(0, len(tokens) - n + 1, n))
+
+    own, allowed = cut(candidate), Counter()
+    for reference in references:
+        allowed |= cut(reference)
+    return (own & allowed).total() / max(own.total(), 1)
+
+
+def penalty_for_brevity_included(candidate, references, n):
+    """You multiply by BLEU's penalty for brevity. That is a later step: here the precision alone is
+    asked for."""
+    length = len(candidate)
+    closest = min((abs(len(r) - length), len(r)) for r in references)[1]
+    penalty = min(1, np.exp(1 - closest / max(length, 1)))
+    return penalty * bleu_precision(candidate, references, n)
+
+
 def last_ngram_missing(candidate, references, n):
     """You lose the last n-gram of every text: the starts run to len(tokens) − n, inclusive."""
     return bleu_precision(candidate[:-1], [reference[:-1] for reference in references], n)
@@ -165,6 +192,9 @@ def cases(rng):
     yield Case("a reference shorter than n", ("the cat is here".split(), [["cat"], cat[1]], 2))
     yield Case("a capital letter", (["The", "cat"], [["the", "cat"]], 1))
     yield Case("exactly n tokens", (["the", "cat"], [cat[0]], 2))
+    yield Case(
+        "a pair across two references", (["it", "there"], [["on", "it"], ["there", "is"]], 2)
+    )
     yield Case("no tokens", ([], [cat[0]], 1))
     yield Case("nothing in common", (["dogs", "bark"], [cat[0]], 1))
     yield Case("the order turned round", ("mat the on is cat the".split(), [cat[0], cat[1]], 2))
@@ -181,6 +211,7 @@ DRILL = Drill(
     mistakes=(
         not_clipped,
         clipped_by_the_sum_of_the_references,
+        references_joined,
         only_the_first_reference,
         the_best_single_reference,
         each_ngram_once,
@@ -188,6 +219,8 @@ DRILL = Drill(
         divided_by_the_references_ngrams,
         set_over_all,
         divided_by_the_tokens,
+        ngrams_without_overlap,
+        penalty_for_brevity_included,
         last_ngram_missing,
         all_orders_up_to_n,
         order_ignored,

@@ -70,11 +70,48 @@ def drawn_without_replacement(metric, y_true, y_pred, n_resamples, level, rng):
     return tuple(np.quantile(values, [(1 - level) / 2, (1 + level) / 2]))
 
 
+def prediction_drawn_alone(metric, y_true, y_pred, n_resamples, level, rng):
+    """You draw from y_pred and leave y_true in place, so each truth meets another example's
+    prediction. Index both with the same draw."""
+    drawn = rng.integers(0, len(y_true), (n_resamples, len(y_true)))
+    values = [metric(y_true, y_pred[d]) for d in drawn]
+    return tuple(np.quantile(values, [(1 - level) / 2, (1 + level) / 2]))
+
+
+def one_draw_for_all(metric, y_true, y_pred, n_resamples, level, rng):
+    """You draw once, before the loop, and score the same resample every time: the interval has no
+    width. Draw anew for each."""
+    drawn = rng.integers(0, len(y_true), len(y_true))
+    value = metric(y_true[drawn], y_pred[drawn])
+    return value, value
+
+
+def last_example_never_drawn(metric, y_true, y_pred, n_resamples, level, rng):
+    """Your last example is never drawn: `rng.integers(low, high)` leaves `high` out already."""
+    drawn = rng.integers(0, len(y_true) - 1, (n_resamples, len(y_true)))
+    values = [metric(y_true[d], y_pred[d]) for d in drawn]
+    return tuple(np.quantile(values, [(1 - level) / 2, (1 + level) / 2]))
+
+
 def whole_rest_in_each_tail(metric, y_true, y_pred, n_resamples, level, rng):
     """You leave 1 − level in *each* tail, so a 90 % interval covers 80 %. Half of it belongs
     there."""
     values = _values(metric, y_true, y_pred, n_resamples, rng)
     return tuple(np.quantile(values, sorted([1 - level, level])))
+
+
+def level_in_the_tails(metric, y_true, y_pred, n_resamples, level, rng):
+    """You leave level / 2 in each tail, so the surer you want to be, the narrower the interval.
+    What is left out is 1 − level."""
+    values = _values(metric, y_true, y_pred, n_resamples, rng)
+    return tuple(np.quantile(values, [level / 2, 1 - level / 2]))
+
+
+def shares_given_to_percentile(metric, y_true, y_pred, n_resamples, level, rng):
+    """`np.percentile` counts from 0 to 100, and you give it shares from 0 to 1: both ends lie near
+    the smallest value. `np.quantile` takes shares."""
+    values = _values(metric, y_true, y_pred, n_resamples, rng)
+    return tuple(np.percentile(values, [(1 - level) / 2, (1 + level) / 2]))
 
 
 def one_tail_only(metric, y_true, y_pred, n_resamples, level, rng):
@@ -183,8 +220,13 @@ DRILL = Drill(
     alternatives=(all_drawn_at_once, sorted_by_hand),
     mistakes=(
         truth_and_prediction_drawn_apart,
+        prediction_drawn_alone,
+        one_draw_for_all,
         drawn_without_replacement,
+        last_example_never_drawn,
         whole_rest_in_each_tail,
+        level_in_the_tails,
+        shares_given_to_percentile,
         one_tail_only,
         standard_error_divided_again,
         two_standard_deviations,

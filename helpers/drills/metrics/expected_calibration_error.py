@@ -56,6 +56,23 @@ def certainty_falls_out(confidence, correct, n_bins):
     return total
 
 
+def certainty_has_no_bin(confidence, correct, n_bins):
+    """floor(1 · n_bins) is n_bins, one past your last bin, and indexing fails. Put p = 1 into the
+    last bin."""
+    surplus = np.zeros(n_bins)
+    np.add.at(surplus, (confidence * n_bins).astype(int), correct - confidence)
+    return np.abs(surplus).sum() / len(confidence)
+
+
+def bins_of_equal_counts(confidence, correct, n_bins):
+    """Your bins hold equally many examples: that is the adaptive calibration error. Here they are
+    equally wide."""
+    total = 0.0
+    for part in np.array_split(np.argsort(confidence, kind="stable"), n_bins):
+        total += abs(np.sum(correct[part] - confidence[part]))
+    return total / len(confidence)
+
+
 def bins_closed_on_the_right(confidence, correct, n_bins):
     """Your bins include their upper end instead of the lower one. Many papers do that; here
     floor(p · n_bins) decides, and p on an edge belongs to the bin above."""
@@ -166,6 +183,8 @@ DRILL = Drill(
     alternatives=(bin_by_bin, example_by_example),
     mistakes=(
         certainty_falls_out,
+        certainty_has_no_bin,
+        bins_of_equal_counts,
         bins_closed_on_the_right,
         no_confidence_falls_out,
         certainty_in_a_bin_of_its_own,

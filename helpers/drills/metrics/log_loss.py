@@ -24,7 +24,7 @@ def number_by_number(y_true, logits):
     total = 0.0
     for label, logit in zip(y_true, np.ravel(logits), strict=True):
         margin = logit if label == 1 else -logit
-        total += -margin + np.log1p(np.exp(margin)) if margin < 0 else np.log1p(np.exp(-margin))
+        total += max(-margin, 0) + np.log1p(np.exp(-abs(margin)))
     return total / len(y_true)
 
 
@@ -39,6 +39,15 @@ def through_the_sigmoid(y_true, logits):
     the loss is infinite: use log1p(exp(−|z|)), in which nothing over- or underflows."""
     with np.errstate(all="ignore"):
         return _from_probability(y_true, 1 / (1 + np.exp(-logits.ravel())))
+
+
+def zero_times_infinity(y_true, logits):
+    """You compute the probability and take both logarithms. Where p rounds to 1, (1 − y)·log(1 − p)
+    is 0 times minus infinity: NaN, even for a right answer. Work on the logits."""
+    z = logits.ravel()
+    with np.errstate(all="ignore"):
+        p = 1 / (1 + np.exp(-z))
+        return -np.mean(y_true * np.log(p) + (1 - y_true) * np.log(1 - p))
 
 
 def probabilities_cut_at_1e_15(y_true, logits):
@@ -123,6 +132,7 @@ DRILL = Drill(
     alternatives=(with_logaddexp, number_by_number),
     mistakes=(
         through_the_sigmoid,
+        zero_times_infinity,
         probabilities_cut_at_1e_15,
         probabilities_cut_at_1e_7,
         exponent_of_z_overflows,

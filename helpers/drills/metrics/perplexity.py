@@ -11,12 +11,13 @@ def perplexity(logits: np.ndarray, token_ids: np.ndarray, mask: np.ndarray) -> f
     is left to shift. `token_ids` and `mask` have shape (batch, time); mask is 1 at real tokens and
     0 at padding. Return exp of the mean, over all real tokens of the batch together, of minus the
     natural logarithm of the softmax probability of the token: one float. Logits of ±1000 must not
-    overflow. There is at least one real token.
+    overflow, and a token whose probability is too small for a float must not make the result
+    infinite. There is at least one real token.
     """
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_probability = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    own = np.take_along_axis(log_probability, token_ids[..., None], axis=-1)[..., 0]
-    return np.exp(-own[mask == 1].mean())
+    text, place = np.nonzero(mask)  # where the real tokens are
+    return np.exp(-log_probability[text, place, token_ids[text, place]].mean())
 
 
 def token_by_token(logits, token_ids, mask):
@@ -52,6 +53,12 @@ def padding_in_the_denominator(logits, token_ids, mask):
     return np.exp(np.mean(_losses(logits, token_ids) * mask))
 
 
+def padding_in_the_sum_only(logits, token_ids, mask):
+    """You divide by the number of real tokens, and yet add up the losses of all positions. Leave
+    padding out of the sum too."""
+    return np.exp(_losses(logits, token_ids).sum() / mask.sum())
+
+
 def mean_of_the_texts_means(logits, token_ids, mask):
     """You average each text first, and then over the texts, so a token of a short text weighs more.
     Average over all real tokens together."""
@@ -72,7 +79,8 @@ def mean_of_the_texts_perplexities(logits, token_ids, mask):
 
 def exponential_of_each_token(logits, token_ids, mask):
     """You average 1 / probability over the tokens. The exponential comes after the mean."""
-    return np.mean(np.exp(_losses(logits, token_ids))[mask == 1])
+    with np.errstate(over="ignore"):
+        return np.mean(np.exp(_losses(logits, token_ids))[mask == 1])
 
 
 def exponential_forgotten(logits, token_ids, mask):
@@ -86,6 +94,12 @@ def bases_mixed(logits, token_ids, mask):
     return np.exp(np.log(perplexity(logits, token_ids, mask)) / np.log(2))
 
 
+def two_to_the_natural_logarithm(logits, token_ids, mask):
+    """You raise 2 to a mean of natural logarithms. The two must go together: log and exp, or log2
+    and 2**."""
+    return 2 ** np.log(perplexity(logits, token_ids, mask))
+
+
 def sign_missing(logits, token_ids, mask):
     """Your perplexity is below 1: a minus is missing before the logarithms."""
     return 1 / perplexity(logits, token_ids, mask)
@@ -97,6 +111,26 @@ def exponent_overflows(logits, token_ids, mask):
         softmax = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
         own = np.take_along_axis(softmax, token_ids[..., None], axis=-1)[..., 0]
         return np.exp(-np.log(own)[mask == 1].mean())
+
+
+def logarithm_of_the_softmax(logits, token_ids, mask):
+    """You take the logarithm of a finished softmax. Nothing overflows, but a tiny probability has
+    become 0, and one such token makes the perplexity infinite. Simplify log softmax first."""
+    with np.errstate(divide="ignore"):
+        softmax = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        softmax /= softmax.sum(axis=-1, keepdims=True)
+        own = np.take_along_axis(softmax, token_ids[..., None], axis=-1)[..., 0]
+        return np.exp(-np.log(own)[mask == 1].mean())
+
+
+def one_maximum_for_all(logits, token_ids, mask):
+    """You subtract the largest logit of the whole batch. At positions with far smaller logits every
+    exponential becomes 0. Each position needs its own maximum."""
+    shifted = logits - logits.max()
+    with np.errstate(divide="ignore"):
+        log_probability = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    own = np.take_along_axis(log_probability, token_ids[..., None], axis=-1)[..., 0]
+    return np.exp(-own[mask == 1].mean())
 
 
 def shifted_by_one(logits, token_ids, mask):
@@ -120,9 +154,14 @@ def cases(rng):
     yield Case("one text of two tokens", (logits, np.array([[0, 1]]), np.array([[1, 1]])))
     yield Case("the second is padding", (logits, np.array([[0, 0]]), np.array([[1, 0]])))
     yield Case("no idea at all", (np.zeros((1, 3, 5)), np.array([[4, 0, 2]]), np.ones((1, 3), int)))
-    large = np.array([[[1000.0, 999.0], [-1000.0, 1000.0], [3.0, 1.0]]])
+    large = np.array([[[1000.0, 999.0], [-1001.0, -1000.0], [3.0, 1.0]]])
     yield Case(
         "large logits", (large, np.array([[0, 1, 0]]), np.array([[1, 1, 1]])), condition=1000
+    )
+    ruled_out = np.zeros((1, 20, 3))
+    ruled_out[0, 7, 1] = -800
+    yield Case(
+        "one token of twenty ruled out", (ruled_out, np.ones((1, 20), int), np.ones((1, 20), int))
     )
     sizes = [(2, 5, 3), (3, 4, 7), (5, 7, 11)]
     for batch, time, vocabulary in sizes:
@@ -140,13 +179,17 @@ DRILL = Drill(
     mistakes=(
         padding_counted,
         padding_in_the_denominator,
+        padding_in_the_sum_only,
         mean_of_the_texts_means,
         mean_of_the_texts_perplexities,
         exponential_of_each_token,
         exponential_forgotten,
         bases_mixed,
+        two_to_the_natural_logarithm,
         sign_missing,
         exponent_overflows,
+        logarithm_of_the_softmax,
+        one_maximum_for_all,
         shifted_by_one,
         softmax_over_time,
     ),

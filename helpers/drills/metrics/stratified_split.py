@@ -55,9 +55,20 @@ def first_ones_of_each_class(labels, test_share, rng):
     return stratified_split(labels, test_share, _NoShuffle())
 
 
+def last_ones_of_each_class(labels, test_share, rng):
+    """You take the last examples of each class. A file is rarely in random order: draw them with
+    `rng`."""
+    return stratified_split(labels, test_share, _Backwards())
+
+
 class _NoShuffle:
     def permutation(self, values):
         return values
+
+
+class _Backwards:
+    def permutation(self, values):
+        return values[::-1]
 
 
 def global_random_state(labels, test_share, rng):
@@ -104,6 +115,43 @@ def counts_rounded_down(labels, test_share, rng):
     return np.setdiff1d(np.arange(len(labels)), test), np.array(test, int)
 
 
+def counts_rounded_up(labels, test_share, rng):
+    """You round the number of test examples up, so a small class loses too many to the test part.
+    Round to the nearest: floor(c · test_share + 0.5)."""
+    test = []
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        test.extend(members[: int(np.ceil(len(members) * test_share))])
+    return np.setdiff1d(np.arange(len(labels)), test), np.array(test, int)
+
+
+def halves_rounded_to_even(labels, test_share, rng):
+    """Python's `round` takes halves to the even neighbour: round(0.5) is 0. Here a half is rounded
+    up: floor(c · test_share + 0.5)."""
+    test = []
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        test.extend(members[: round(len(members) * test_share)])
+    return np.setdiff1d(np.arange(len(labels)), test), np.array(test, int)
+
+
+def parts_drawn_apart(labels, test_share, rng):
+    """You shuffle once for the training part and again for the test part, so some examples are in
+    both and some in neither. Cut one shuffled order in two."""
+    return (
+        stratified_split(labels, test_share, rng)[0],
+        stratified_split(labels, test_share, rng)[1],
+    )
+
+
+def masks_for_indices(labels, test_share, rng):
+    """You return True and False for every example. Return positions: `np.flatnonzero` turns a mask
+    into them."""
+    in_test = np.zeros(len(labels), bool)
+    in_test[stratified_split(labels, test_share, rng)[1]] = True
+    return ~in_test, in_test
+
+
 def labels_for_indices(labels, test_share, rng):
     """You return the labels of the two parts. Return positions: the texts or images have to be
     split in the same way."""
@@ -123,43 +171,50 @@ def places_within_a_class(labels, test_share, rng):
 
 
 def observe(answer, labels, test_share, rng):
-    """What must hold for every right split, whatever was drawn."""
-    same, other = copy.deepcopy(rng), copy.deepcopy(rng)
-    other.random()
-    train, test = (np.array(part).astype(int) for part in answer(labels, test_share, rng))
-    everything = np.sort(np.concatenate([train, test]))
-    seen = {"every position exactly once": np.array_equal(everything, np.arange(len(labels)))}
-    if seen["every position exactly once"]:
-        classes = range(max(labels, default=0) + 1)
-        seen["test examples of each class"] = [int(np.sum(labels[test] == c)) for c in classes]
-    drawn = set(test.tolist())
-    again = set(answer(labels, test_share, same)[1])
-    seen["the same generator gives the same split"] = again == drawn
+    """What must hold for every right split, whatever was drawn and in which way."""
+    parts, again = (answer(labels, test_share, copy.deepcopy(rng)) for _ in range(2))
+    if not isinstance(parts, tuple | list) or len(parts) != 2:
+        return {"two parts are returned": False}
+    masks = any(np.array(part).dtype == bool for part in parts)
+    train, test = (np.array(part).astype(int) for part in parts)
+    # Other generators: what a split owes to chance is not compared.
+    others = [answer(labels, test_share, np.random.default_rng(100 + seed)) for seed in range(8)]
+    classes = range(max(labels, default=0) + 1)
+    seen = {
+        "two parts are returned": True,
+        "a part is a mask": masks,
+        "a position is in both parts": bool(set(train) & set(test)),
+        "a position is in neither part": bool(set(range(len(labels))) - set(train) - set(test)),
+        "a position does not exist": bool((set(train) | set(test)) - set(range(len(labels)))),
+        "a position is in one part twice": any(len(set(p)) < len(p) for p in (train, test)),
+    }
+    if not any(list(seen.values())[1:]):
+        counts = [[int(np.sum(labels[np.array(p, int)] == c)) for c in classes] for _, p in others]
+        seen["the test's classes depend on the generator"] = any(c != counts[0] for c in counts)
+        if not seen["the test's classes depend on the generator"]:
+            seen["test examples of each class"] = counts[0]
+    seen["the same generator gives the same split"] = set(again[1]) == set(test.tolist())
     if len(labels) > 20:
-        another = set(answer(labels, test_share, other)[1])
-        seen["another generator gives another split"] = another != drawn
-        first_ones = stratified_split(labels, test_share, _NoShuffle())[1]
-        seen["simply the first ones of each class"] = set(first_ones) == drawn
+        seen["another generator gives another split"] = set(others[0][1]) != set(test.tolist())
+        for name, order in (("first", _NoShuffle()), ("last", _Backwards())):
+            ones = stratified_split(labels, test_share, order)[1]
+            seen[f"simply the {name} ones of each class"] = set(ones) == set(test.tolist())
     return seen
 
 
 def cases(rng):
-    def seeded(seed):
-        return np.random.default_rng(seed)
-
-    sorted_labels = np.repeat([0, 1, 2], [30, 17, 4])
-    yield Case(
-        "eight examples of two classes", (np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seeded(3))
-    )
-    yield Case("a class of two", (np.array([0, 0, 0, 0, 0, 0, 1, 1]), 0.25, seeded(4)))
-    yield Case("half a test example", (np.array([0, 0, 1, 1, 1, 1, 1, 1]), 0.25, seeded(5)))
-    yield Case("a class too small for the test part", (np.array([0, 0, 0, 0, 1]), 0.25, seeded(6)))
-    yield Case("no test part", (np.array([0, 1, 1, 0]), 0.0, seeded(7)))
-    yield Case("everything is test", (np.array([0, 1, 1, 0]), 1.0, seeded(8)))
-    yield Case("sorted by class", (sorted_labels, 0.3, seeded(9)))
+    seed = np.random.default_rng
+    yield Case("eight examples of two classes", (np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed(3)))
+    yield Case("a class of two", (np.array([0, 0, 0, 0, 0, 0, 1, 1]), 0.25, seed(4)))
+    yield Case("half a test example is one", (np.array([0, 0, 1, 1, 1, 1, 1, 1]), 0.25, seed(5)))
+    yield Case("a class too small for the test part", (np.array([0, 0, 0, 0, 0, 1]), 0.25, seed(6)))
+    yield Case("no test part", (np.array([0, 1, 1, 0]), 0.0, seed(7)))
+    yield Case("everything is test", (np.array([0, 1, 1, 0]), 1.0, seed(8)))
+    yield Case("sorted by class", (np.repeat([0, 1, 2], [30, 17, 4]), 0.3, seed(9)))
     for n, share in ((57, 0.2), (101, 0.35)):
-        labels = rng.integers(0, 4, n) * rng.integers(0, 2, n)
-        yield Case(f"{n} random labels", (labels, share, seeded(n)))
+        yield Case(
+            f"{n} random labels", (rng.integers(0, 4, n) * rng.integers(0, 2, n), share, seed(n))
+        )
 
 
 DRILL = Drill(
@@ -170,12 +225,17 @@ DRILL = Drill(
     mistakes=(
         not_stratified,
         first_ones_of_each_class,
+        last_ones_of_each_class,
         global_random_state,
         always_the_same_split,
         shares_exchanged,
         test_examples_left_in_training,
         drawn_with_replacement,
         counts_rounded_down,
+        counts_rounded_up,
+        halves_rounded_to_even,
+        parts_drawn_apart,
+        masks_for_indices,
         labels_for_indices,
         places_within_a_class,
     ),
