@@ -388,6 +388,14 @@ def test_a_switch_that_is_ignored_is_named():
     assert verdict.mistake is None
 
 
+def test_a_forgotten_return_is_named_whatever_is_observed():
+    def total(answer, values):
+        return {"the total": sum(answer(values)) if len(values) else 0.0}
+
+    verdict = judge(drill_of(observe=total), lambda values: print(values))
+    assert verdict.message == "The value is None: is a `return` missing?"
+
+
 def test_the_drill_that_contributing_shows_works():
     text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
     code = text.partition("## A drill")[2].partition("```python\n")[2].partition("```")[0]

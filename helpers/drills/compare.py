@@ -179,7 +179,9 @@ def _first(got, expected, subject) -> str:
 def _agree(got: np.ndarray, expected: np.ndarray, condition: float) -> bool:
     if got.shape != expected.shape:
         return False
-    rounding = np.finfo(got.dtype if got.dtype.kind == "f" else float).eps
+    # Half precision has no tolerance of its own: 1,024 of its units would be 100 %.
+    single = got.dtype.kind == "f" and got.dtype.itemsize <= 4
+    rounding = np.finfo(np.float32 if single else float).eps
     return bool(_close(got, expected, ROUNDINGS * rounding * condition * _scale(expected)).all())
 
 

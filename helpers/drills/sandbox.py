@@ -144,6 +144,12 @@ def _limit(seconds: float) -> None:
 def _attempt(observe, answer, case: Case, forbidden: tuple[str, ...]) -> Outcome:
     args = copy.deepcopy(case.args)
     printed = _Printed()
+    returned: list[Any] = []
+
+    def noted(*arguments: Any) -> Any:
+        returned.append(answer(*arguments))
+        return returned[-1]
+
     try:
         with (
             warnings.catch_warnings(record=True) as caught,
@@ -152,7 +158,7 @@ def _attempt(observe, answer, case: Case, forbidden: tuple[str, ...]) -> Outcome
             _watching(forbidden),
         ):
             warnings.simplefilter("always")
-            value = plain(observe(answer, *args))
+            value = plain(observe(noted, *args))
         outcome = Outcome("returned", value, changed=_changed(answer, args, case.args))
     except ForbiddenCallError as error:
         return Outcome("cheated", reason=str(error))
@@ -160,7 +166,10 @@ def _attempt(observe, answer, case: Case, forbidden: tuple[str, ...]) -> Outcome
         reason = f"it needed more than {MEMORY / 2**30:.0f} GB of memory. {error}"
         outcome = Outcome("stopped", reason=reason.strip(), line=_line(answer, error))
     except BaseException as error:  # SystemExit and KeyboardInterrupt too
-        outcome = Outcome("raised", type(error).__name__, str(error), _line(answer, error))
+        if returned and returned[-1] is None:  # `observe` stumbled over a forgotten return
+            outcome = Outcome("returned", None)
+        else:
+            outcome = Outcome("raised", type(error).__name__, str(error), _line(answer, error))
         outcome.changed = _changed(answer, args, case.args)
     outcome.printed = printed.text
     if caught:

@@ -1,18 +1,21 @@
+from collections.abc import Callable
+
 import numpy as np
 
 from helpers.drills.spec import Case, Drill
 
 
-def accumulate_gradients(gradient, parameters: list, micro_batches: list) -> list:
+def accumulate_gradients(gradient: Callable, parameters: list, micro_batches: list) -> list:
     """Compute the gradient of a batch that is too large for the memory, from pieces: gradient
     accumulation.
 
-    `micro_batches` is a list of at least one array, each of shape (examples, features), of
-    different lengths. `gradient(parameters, batch)` returns a list of arrays, one for each
-    parameter: the gradient of the *mean* loss over the examples of that batch. It may use the same
-    arrays again at the next call. Return the list of gradients of the mean loss over all examples
-    together, as if there were one batch. Call `gradient` once for each micro-batch, and leave the
-    parameters alone.
+    `micro_batches` is a list of at least one array, each of shape (examples, features) with at
+    least one example; their lengths may differ. `gradient(parameters, batch)` returns a list of
+    arrays, one for each parameter: the gradient of the *mean* loss over the examples of that batch.
+    It may use the same arrays again at the next call. Return the list of gradients of the mean loss
+    over all examples together, as if there were one batch. Call `gradient` once for each
+    micro-batch, and leave the parameters alone. (In the example the loss of a row is
+    (bias + row @ slope)² / 2, and the parameters are [slope, bias].)
     """
     total = sum(len(batch) for batch in micro_batches)
     accumulated = [0.0] * len(parameters)
@@ -89,6 +92,13 @@ def divided_by_all_examples_once_more(gradient, parameters, micro_batches):
     return [g / total for g in accumulate_gradients(gradient, parameters, micro_batches)]
 
 
+def never_divided(gradient, parameters, micro_batches):
+    """You weight each micro-batch by its number of examples, and do not divide the total: that is
+    the gradient of the *summed* loss. Divide by the number of all examples."""
+    total = sum(len(batch) for batch in micro_batches)
+    return [g * total for g in accumulate_gradients(gradient, parameters, micro_batches)]
+
+
 def parameters_moved_in_between(gradient, parameters, micro_batches):
     """You move the parameters between the micro-batches. Their gradients then belong to different
     models, and are no longer that of the large batch: step once, at the end."""
@@ -126,9 +136,9 @@ class SquaredError:
 def observe(answer, gradient, parameters, micro_batches):
     """The gradients, and for which batches and parameters they were asked."""
     result = answer(gradient, parameters, micro_batches)
-    lengths = [length for length, _ in gradient.calls]
+    lengths = sorted(length for length, _ in gradient.calls)  # in which order does not matter
     return {
-        "lengths of the batches given to gradient": lengths,
+        "lengths of the batches given to gradient, sorted": lengths,
         "parameters are the same at every call": len({sum_ for _, sum_ in gradient.calls}) == 1,
         "the gradients": [np.copy(array) for array in result],
     }
@@ -157,6 +167,7 @@ DRILL = Drill(
         only_the_last_one,
         added_into_borrowed_arrays,
         divided_by_all_examples_once_more,
+        never_divided,
         parameters_moved_in_between,
         all_in_one_batch,
     ),

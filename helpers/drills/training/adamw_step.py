@@ -100,6 +100,24 @@ def moments_not_corrected(weight, gradient, m, v, step, rate, beta_1, beta_2, ep
     return weight - rate * (m / (np.sqrt(v) + epsilon) + decay * weight), m, v
 
 
+def only_m_corrected(weight, gradient, m, v, step, rate, beta_1, beta_2, epsilon, decay):
+    """You correct the bias of m and not that of v. With v still near zero the first steps are far
+    too long: divide v by 1 − beta_2^step too."""
+    m = beta_1 * m + (1 - beta_1) * gradient
+    v = beta_2 * v + (1 - beta_2) * gradient**2
+    m_hat = m / (1 - beta_1**step)
+    return weight - rate * (m_hat / (np.sqrt(v) + epsilon) + decay * weight), m, v
+
+
+def only_v_corrected(weight, gradient, m, v, step, rate, beta_1, beta_2, epsilon, decay):
+    """You correct the bias of v and not that of m. The first steps come out too short: divide m by
+    1 − beta_1^step too."""
+    m = beta_1 * m + (1 - beta_1) * gradient
+    v = beta_2 * v + (1 - beta_2) * gradient**2
+    v_hat = v / (1 - beta_2**step)
+    return weight - rate * (m / (np.sqrt(v_hat) + epsilon) + decay * weight), m, v
+
+
 def corrected_moments_kept(weight, gradient, m, v, step, rate, beta_1, beta_2, epsilon, decay):
     """You return the corrected moments, so the next step corrects them again. Correct copies, and
     keep the raw moments."""
@@ -185,6 +203,8 @@ DRILL = Drill(
         decay_forgotten,
         decay_of_the_moved_weight,
         moments_not_corrected,
+        only_m_corrected,
+        only_v_corrected,
         corrected_moments_kept,
         step_counted_from_0,
         epsilon_under_the_root,

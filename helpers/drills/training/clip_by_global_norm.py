@@ -64,6 +64,23 @@ def zero_norm_divides_by_zero(gradients, limit):
     return [None if g is None else g * scale for g in gradients], norm
 
 
+def largest_number_compared(gradients, limit):
+    """You compare the limit with the largest number in the gradients. It is the *norm* that must
+    not be above the limit, and many small numbers make a large norm."""
+    _, norm = clip_by_global_norm(gradients, limit)
+    largest = max((np.abs(g).max() for g in gradients if g is not None), default=0.0)
+    scale = limit / norm if largest > limit else 1.0
+    return [None if g is None else g * scale for g in gradients], norm
+
+
+def small_number_added(gradients, limit):
+    """You add a small number to the norm before dividing, as PyTorch does. It guards against a norm
+    of zero, which is never above the limit: divide by the norm itself."""
+    _, norm = clip_by_global_norm(gradients, limit)
+    scale = min(1.0, limit / (norm + 1e-6))
+    return [None if g is None else g * scale for g in gradients], norm
+
+
 def sum_of_the_norms(gradients, limit):
     """You add up the norms of the arrays. Lengths at right angles do not add: add the *squares*
     over all arrays, and take the root once."""
@@ -77,6 +94,13 @@ def root_forgotten(gradients, limit):
     norm = sum(np.sum(g**2) for g in gradients if g is not None)
     scale = limit / max(norm, limit)
     return [None if g is None else g * scale for g in gradients], norm
+
+
+def none_not_expected(gradients, limit):
+    """You compute with None. A weight that the loss does not depend on has no gradient: leave it
+    out of the norm, and keep None in its place."""
+    norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
+    return [g * limit / max(norm, limit) for g in gradients], norm
 
 
 def none_left_out(gradients, limit):
@@ -103,6 +127,7 @@ def cases(rng):
     yield Case("a norm of 13, above the limit", ([np.array([3.0, 4.0]), np.array([12.0])], 6.5))
     yield Case("a norm below the limit", ([np.array([0.3, -0.4]), np.array([0.0])], 2.0))
     yield Case("a norm at the limit", ([np.array([3.0]), np.array([-4.0])], 5.0))
+    yield Case("a norm of 5, no number above 4", ([np.array([3.0]), np.array([-4.0])], 4.5))
     yield Case("a weight without a gradient", ([None, np.array([6.0, -8.0]), None], 1.0))
     yield Case("all gradients zero", ([np.zeros(2), np.zeros((2, 2))], 1.0))
     yield Case("no gradient at all", ([None, None], 1.0))
@@ -118,10 +143,13 @@ DRILL = Drill(
     mistakes=(
         each_array_alone,
         each_number_alone,
+        largest_number_compared,
         small_gradients_stretched,
+        small_number_added,
         zero_norm_divides_by_zero,
         sum_of_the_norms,
         root_forgotten,
+        none_not_expected,
         none_left_out,
         none_becomes_zero,
         norm_after_clipping,

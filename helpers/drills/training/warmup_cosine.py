@@ -25,8 +25,8 @@ def warmup_cosine(step: int, warmup_steps: int, total_steps: int, peak: float) -
 
 
 def without_branches(step, warmup_steps, total_steps, peak):
-    progress = np.clip((step - warmup_steps) / (total_steps - warmup_steps), 0, 1)
-    rising = min(1, (step + 1) / max(warmup_steps, 1)) if warmup_steps else 1
+    progress = min(max(step - warmup_steps, 0) / (total_steps - warmup_steps), 1)
+    rising = min(1, (step + 1) / max(warmup_steps, 1))
     return peak * rising * np.cos(np.pi / 2 * progress) ** 2
 
 
@@ -42,6 +42,14 @@ def first_step_does_nothing(step, warmup_steps, total_steps, peak):
     warm-up is peak · (s + 1) / warmup_steps."""
     if step < warmup_steps:
         return peak * step / warmup_steps
+    return warmup_cosine(step, warmup_steps, total_steps, peak)
+
+
+def peak_one_step_late(step, warmup_steps, total_steps, peak):
+    """You divide by warmup_steps + 1, so the last step of the warm-up stays below the peak. Its
+    first step has 1 / warmup_steps of the peak, its last step all of it."""
+    if step < warmup_steps:
+        return peak * (step + 1) / (warmup_steps + 1)
     return warmup_cosine(step, warmup_steps, total_steps, peak)
 
 
@@ -75,6 +83,14 @@ def decay_lasts_too_long(step, warmup_steps, total_steps, peak):
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
     return warmup_cosine(step - warmup_steps, 0, total_steps, peak)
+
+
+def zero_one_step_early(step, warmup_steps, total_steps, peak):
+    """Your rate is 0 at step total_steps − 1 already, so the last batch teaches nothing. It is 0 at
+    total_steps, when training is over."""
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    return warmup_cosine(step, warmup_steps, total_steps - 1, peak)
 
 
 def linear_decay(step, warmup_steps, total_steps, peak):
@@ -130,10 +146,12 @@ DRILL = Drill(
     alternatives=(without_branches, from_a_table),
     mistakes=(
         first_step_does_nothing,
+        peak_one_step_late,
         no_warm_up_divides_by_zero,
         rises_again_after_the_end,
         decay_counted_from_step_0,
         decay_lasts_too_long,
+        zero_one_step_early,
         linear_decay,
         quarter_of_a_cosine,
         cosine_below_zero,
