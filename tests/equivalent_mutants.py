@@ -13,6 +13,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "perplexity, line 4: `np.take_along_axis(log_probability, token_ids[..., None], axis=-1)[..., 0]` → `np.take_along_axis(log_probability, token_ids[..., None], axis=-1)[..., -1]`": "the axis has length 1",
     },
     "precision_recall_f1": {
+        "by_a_loop, line 7: `zip(y_true, y_pred, strict=True)` → `zip(y_pred, y_true, strict=True)`": "`t == c == p` is symmetric",
         "precision_recall_f1, line 9: `np.maximum(predicted + support, 1)` → `np.maximum(predicted + support, 2)`": "a class with a hit is predicted and occurs: the sum is 2 at least; without a hit, 0 / 1 = 0 / 2",
     },
     "roc_auc": {
