@@ -93,6 +93,14 @@ def last_example_never_drawn(metric, y_true, y_pred, n_resamples, level, rng):
     return tuple(np.quantile(values, [(1 - level) / 2, (1 + level) / 2]))
 
 
+def as_many_drawn_as_resamples(metric, y_true, y_pred, n_resamples, level, rng):
+    """Your resamples have `n_resamples` examples. Each has to be as large as the test set, n: more
+    examples make the interval too narrow, fewer too wide."""
+    drawn = rng.integers(0, len(y_true), (n_resamples, n_resamples))
+    values = [metric(y_true[d], y_pred[d]) for d in drawn]
+    return tuple(np.quantile(values, [(1 - level) / 2, (1 + level) / 2]))
+
+
 def whole_rest_in_each_tail(metric, y_true, y_pred, n_resamples, level, rng):
     """You leave 1 − level in *each* tail, so a 90 % interval covers 80 %. Half of it belongs
     there."""
@@ -223,6 +231,7 @@ DRILL = Drill(
         prediction_drawn_alone,
         one_draw_for_all,
         drawn_without_replacement,
+        as_many_drawn_as_resamples,
         last_example_never_drawn,
         whole_rest_in_each_tail,
         level_in_the_tails,

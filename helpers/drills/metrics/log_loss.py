@@ -10,7 +10,8 @@ def log_loss(y_true: np.ndarray, logits: np.ndarray) -> float:
     `y_true` holds 0 and 1, shape (n,). `logits` are any finite numbers, ±1000 included, of shape
     (n,), or of shape (n, 1) as a network with one output gives them. The probability of class 1 is
     1 / (1 + exp(−logit)). Return the mean over the examples of −log(probability of the true class),
-    one float, natural logarithm, without overflow and without cutting probabilities off.
+    one float, natural logarithm, without overflow and without cutting probabilities off; a tiny
+    loss keeps its digits.
     """
     z = logits.ravel()  # (n, 1) against (n,) would be broadcast to (n, n)
     return np.mean(np.maximum(z, 0) - z * y_true + np.log1p(np.exp(-np.abs(z))))
@@ -48,6 +49,13 @@ def zero_times_infinity(y_true, logits):
     with np.errstate(all="ignore"):
         p = 1 / (1 + np.exp(-z))
         return -np.mean(y_true * np.log(p) + (1 - y_true) * np.log(1 - p))
+
+
+def tiny_losses_lost(y_true, logits):
+    """Your formula is right, but log(1 + x) is 0 as soon as x is below 1e-16, so tiny losses
+    vanish: `log1p(x)` keeps them."""
+    z = logits.ravel()
+    return np.mean(np.maximum(z, 0) - z * y_true + np.log(1 + np.exp(-np.abs(z))))
 
 
 def probabilities_cut_at_1e_15(y_true, logits):
@@ -118,6 +126,7 @@ def cases(rng):
     )
     yield Case("sure and right", (np.array([1, 0, 1]), np.array([800.0, -50.0, 0.5])))
     yield Case("sure and wrong", (np.array([0, 1, 1]), np.array([1000.0, -1000.0, -720.0])))
+    yield Case("all sure and right", (np.array([1, 0, 1]), np.array([30.0, -40.0, 35.0])))
     yield Case("no opinion", (np.array([0, 1]), np.zeros(2)))
     yield Case("one example", (np.array([0]), np.array([[0.7]])))
     for n in (7, 31):
@@ -133,6 +142,7 @@ DRILL = Drill(
     mistakes=(
         through_the_sigmoid,
         zero_times_infinity,
+        tiny_losses_lost,
         probabilities_cut_at_1e_15,
         probabilities_cut_at_1e_7,
         exponent_of_z_overflows,

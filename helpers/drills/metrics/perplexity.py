@@ -12,7 +12,8 @@ def perplexity(logits: np.ndarray, token_ids: np.ndarray, mask: np.ndarray) -> f
     0 at padding. Return exp of the mean, over all real tokens of the batch together, of minus the
     natural logarithm of the softmax probability of the token: one float. Logits of ±1000 must not
     overflow, and a token whose probability is too small for a float must not make the result
-    infinite. There is at least one real token.
+    infinite. Padding may be anywhere, and a text may be all padding; there is at least one real
+    token.
     """
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_probability = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -57,6 +58,13 @@ def padding_in_the_sum_only(logits, token_ids, mask):
     """You divide by the number of real tokens, and yet add up the losses of all positions. Leave
     padding out of the sum too."""
     return np.exp(_losses(logits, token_ids).sum() / mask.sum())
+
+
+def padding_taken_to_be_last(logits, token_ids, mask):
+    """You keep as many positions from the start as the text has tokens. Padding may stand in front:
+    use the mask, not its sum."""
+    last = np.arange(mask.shape[1]) < mask.sum(axis=1, keepdims=True)
+    return perplexity(logits, token_ids, last.astype(int))
 
 
 def mean_of_the_texts_means(logits, token_ids, mask):
@@ -163,6 +171,11 @@ def cases(rng):
     yield Case(
         "one token of twenty ruled out", (ruled_out, np.ones((1, 20), int), np.ones((1, 20), int))
     )
+    front = np.array([[0, 0, 1, 1], [0, 0, 0, 0], [1, 0, 1, 1]])
+    yield Case(
+        "padding in front, between, and a text of padding alone",
+        (rng.normal(size=(3, 4, 3)) * 2, rng.integers(0, 3, (3, 4)), front),
+    )
     sizes = [(2, 5, 3), (3, 4, 7), (5, 7, 11)]
     for batch, time, vocabulary in sizes:
         lengths = rng.integers(2, time + 1, batch)
@@ -180,6 +193,7 @@ DRILL = Drill(
         padding_counted,
         padding_in_the_denominator,
         padding_in_the_sum_only,
+        padding_taken_to_be_last,
         mean_of_the_texts_means,
         mean_of_the_texts_perplexities,
         exponential_of_each_token,

@@ -25,7 +25,7 @@ def with_a_mask(labels, test_share, rng):
     in_test = np.zeros(len(labels), bool)
     for label in set(labels.tolist()):
         members = np.flatnonzero(labels == label)
-        count = int(np.floor(len(members) * test_share + 0.5))
+        count = int(len(members) * test_share + 0.5)
         in_test[rng.choice(members, count, replace=False)] = True
     return np.flatnonzero(~in_test), np.flatnonzero(in_test)
 
@@ -135,6 +135,13 @@ def halves_rounded_to_even(labels, test_share, rng):
     return np.setdiff1d(np.arange(len(labels)), test), np.array(test, int)
 
 
+def last_class_lost(labels, test_share, rng):
+    """You leave out the class with the largest number: its examples are in neither part. There are
+    max + 1 classes, counted from 0."""
+    train, test = stratified_split(labels, test_share, rng)
+    return train[labels[train] < labels.max()], test[labels[test] < labels.max()]
+
+
 def parts_drawn_apart(labels, test_share, rng):
     """You shuffle once for the training part and again for the test part, so some examples are in
     both and some in neither. Cut one shuffled order in two."""
@@ -175,24 +182,35 @@ def observe(answer, labels, test_share, rng):
     parts, again = (answer(labels, test_share, copy.deepcopy(rng)) for _ in range(2))
     if not isinstance(parts, tuple | list) or len(parts) != 2:
         return {"two parts are returned": False}
-    masks = any(np.array(part).dtype == bool for part in parts)
-    train, test = (np.array(part).astype(int) for part in parts)
+    train, test = (np.array(list(part)) for part in parts)
+    if train.ndim != 1 or test.ndim != 1:
+        return {"two parts are returned": True, "each part is one-dimensional": False}
+    masks = bool in (train.dtype, test.dtype)
+    train, test = train.astype(int), test.astype(int)
     # Other generators: what a split owes to chance is not compared.
     others = [answer(labels, test_share, np.random.default_rng(100 + seed)) for seed in range(8)]
     classes = range(max(labels, default=0) + 1)
     seen = {
         "two parts are returned": True,
+        "each part is one-dimensional": True,
         "a part is a mask": masks,
         "a position is in both parts": bool(set(train) & set(test)),
         "a position is in neither part": bool(set(range(len(labels))) - set(train) - set(test)),
         "a position does not exist": bool((set(train) | set(test)) - set(range(len(labels)))),
         "a position is in one part twice": any(len(set(p)) < len(p) for p in (train, test)),
     }
-    if not any(list(seen.values())[1:]):
-        counts = [[int(np.sum(labels[np.array(p, int)] == c)) for c in classes] for _, p in others]
+    if not any(list(seen.values())[2:]):
+        counts = [
+            [int(np.sum(labels[np.array(list(p), int)] == c)) for c in classes] for _, p in others
+        ]
         seen["the test's classes depend on the generator"] = any(c != counts[0] for c in counts)
         if not seen["the test's classes depend on the generator"]:
             seen["test examples of each class"] = counts[0]
+        if len(labels) > 20:
+            kept = labels[list({*test.tolist()}.intersection(*(p for _, p in others)))]
+            seen["classes of which every split tests the same examples"] = [
+                c for c in classes if 1 < np.sum(labels[test] == c) == np.sum(kept == c)
+            ]
     seen["the same generator gives the same split"] = set(again[1]) == set(test.tolist())
     if len(labels) > 20:
         seen["another generator gives another split"] = set(others[0][1]) != set(test.tolist())
@@ -234,6 +252,7 @@ DRILL = Drill(
         counts_rounded_down,
         counts_rounded_up,
         halves_rounded_to_even,
+        last_class_lost,
         parts_drawn_apart,
         masks_for_indices,
         labels_for_indices,
