@@ -177,12 +177,19 @@ def _diagnose(drill, cases, got, failing, verdict: Verdict) -> None:
 
 def _same_outputs(drill, mistake, cases, got, numbers) -> bool:
     """Whether a mistake gives what the answer gave, on these cases."""
-    chosen = [cases[i] for i in numbers]
-    with closing(outcomes(drill.observe, mistake, chosen)) as stream:
-        return all(
-            _wrong(cases[i], got[i], outcome) is None and got[i].changed == outcome.changed
-            for i, outcome in zip(numbers, stream, strict=False)
-        )
+    made = _made(drill, mistake)
+    return all(
+        i < len(made)
+        and _wrong(cases[i], got[i], made[i]) is None
+        and got[i].changed == made[i].changed
+        for i in numbers
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _made(drill: Drill, mistake: Callable) -> list[Outcome]:
+    """What a mistake makes of the cases: the same for every answer, so computed once."""
+    return list(outcomes(drill.observe, mistake, _prepared(drill)[0]))
 
 
 def _size(value: Any) -> int:
