@@ -4,9 +4,6 @@
 # ruff: noqa: E501  (a description is one string, to be copied from a report)
 
 EQUIVALENT: dict[str, dict[str, str]] = {
-    "accumulate_gradients": {
-        "sums_divided_at_the_end, line 5: `sums[place] += len(batch) * array` → `sums[place] -= len(batch) * array`; then sums_divided_at_the_end, line 6: `examples += len(batch)` → `examples -= len(batch)`": "the two signs cancel in the quotient",
-    },
     "clip_by_global_norm": {
         "clip_by_global_norm, line 3: `limit / norm if norm > limit else 1.0` → `limit / norm if norm >= limit else 1.0`": "at norm == limit the quotient is 1",
         "by_one_long_vector, line 4: `if norm <= limit:` → `if norm < limit:`": "at norm == limit the arrays are divided by their norm and multiplied by it",

@@ -30,12 +30,11 @@ def accumulate_gradients(gradient: Callable, parameters: list, micro_batches: li
 
 
 def sums_divided_at_the_end(gradient, parameters, micro_batches):
-    sums, examples = [np.zeros(np.shape(p)) for p in parameters], 0
+    sums = [np.zeros(np.shape(p)) for p in parameters]
     for batch in micro_batches:
         for place, array in enumerate(gradient(parameters, batch)):
             sums[place] += len(batch) * array
-        examples += len(batch)
-    return [array / examples for array in sums]
+    return [array / sum(map(len, micro_batches)) for array in sums]
 
 
 def copies_averaged(gradient, parameters, micro_batches):
