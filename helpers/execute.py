@@ -142,6 +142,11 @@ def _normalise(notebook: NotebookNode) -> None:
     notebook.metadata.update(METADATA)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            # The number of a widget that is gone: JupyterLab would show "model not found" instead
+            # of the text beside it, and it differs from run to run.
+            if "text/plain" in output.get("data", {}):
+                output.data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _write(path: Path, notebook: NotebookNode) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import LCSseq
 from scipy import optimize, stats
 from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "02_evaluation_metrics.ipynb"
 IMPORTS = """
@@ -215,3 +216,69 @@ def test_pass_at_k(n, data):
 def test_population_stability_of_equal_samples_is_zero(data):
     _, score = data
     assert notebook.population_stability(score, score[::-1]) == pytest.approx(0, abs=1e-12)
+
+
+@given(st.integers(0, 999), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_at_new_share(seed, old, new):
+    """Bayes' rule: reweigh each class by its new share over its old one."""
+    score = np.random.default_rng(seed).uniform(0.01, 0.99, 20)
+    positive, negative = score * new / old, (1 - score) * (1 - new) / (1 - old)
+    expected = positive / (positive + negative)
+    assert np.allclose(notebook.at_new_share(score, old, new), expected, rtol=1e-12, atol=0)
+
+
+@given(st.integers(0, 999), st.sampled_from([2, 5, 10]))
+def test_population_stability(seed, n_bins):
+    rng = np.random.default_rng(seed)
+    expected, actual = rng.integers(0, 9, 100) / 8, rng.random(57)  # ties: bins of unequal share
+    edges = np.quantile(expected, np.arange(1, n_bins) / n_bins)
+    numbers = [[int(np.sum(edges < value)) for value in x] for x in (expected, actual)]
+    counts = [np.array([bins.count(k) + 0.5 for k in range(n_bins)]) for bins in numbers]
+    p, q = (count / count.sum() for count in counts)
+    symmetric_divergence = stats.entropy(p, q) + stats.entropy(q, p)
+    ours = notebook.population_stability(expected, actual, n_bins)
+    assert ours == pytest.approx(symmetric_divergence, **CLOSE)
+
+
+@given(scored(both=False), st.sampled_from([4, 8]))
+def test_reliability(data, n_bins):
+    y, score = data
+    score = score * 0.9 + 0.03  # off the edges, where conventions differ
+    mean_score, share, count = notebook.reliability(y, score, n_bins)
+    theirs = calibration_curve(y, score, n_bins=n_bins) if len(set(y)) == 2 else None
+    if theirs is not None:
+        assert np.allclose(share, theirs[0], rtol=0, atol=1e-12)
+        assert np.allclose(mean_score, theirs[1], rtol=0, atol=1e-12)
+    assert count.sum() == len(y)
+
+
+@given(
+    st.text(alphabet="的房间很好", min_size=5, max_size=12),
+    st.integers(0, 3),
+    st.text(alphabet="房很", max_size=6),
+)
+def test_bleu_of_a_candidate_that_repeats_the_reference(reference, cut, more):
+    candidate = reference[cut:] + more  # shorter, as long, or longer, and rarely without a match
+    theirs = sacrebleu.sentence_bleu(
+        candidate, [reference], tokenize="char", smooth_method="none", use_effective_order=False
+    )
+    assert notebook.bleu(candidate, reference) == pytest.approx(theirs.score, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_roc_curve_of_one_class_has_no_rate_of_the_other(label):
+    with np.errstate(invalid="ignore"):
+        fpr, tpr = notebook.roc_curve(np.full(3, label), np.array([0.5, 0.5, 1.0]))
+    known, undefined = (tpr, fpr) if label else (fpr, tpr)
+    assert known.tolist() == [0, 1 / 3, 1] and np.isnan(undefined).all()  # as scikit-learn's
+
+
+@given(st.integers(0, 99))
+def test_fit_temperature_finds_the_grid_point_next_to_the_minimum(seed):
+    rng = np.random.default_rng(seed)
+    calm = rng.normal(size=400) * 2
+    y = (rng.random(400) < 1 / (1 + np.exp(-calm))).astype(int)
+    best = optimize.minimize_scalar(
+        lambda t: notebook.log_loss(y, 3 * calm / np.exp(t)), bounds=(-3, 3), method="bounded"
+    )
+    assert abs(np.log(notebook.fit_temperature(y, 3 * calm)) - best.x) <= 0.0101
