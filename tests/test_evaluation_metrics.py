@@ -84,6 +84,13 @@ def test_cost(data):
     assert notebook.cost(y, score, 0.5) == pytest.approx(expected, **CLOSE)
 
 
+@given(scored())
+def test_cost_at_the_share_of_the_data_is_the_cost(data):
+    y, score = data
+    ours = notebook.cost_at_share(y, score, 0.5, y.mean())
+    assert ours == pytest.approx(notebook.cost(y, score, 0.5), **CLOSE)
+
+
 # ---- curves ------------------------------------------------------------------------------------
 @given(scored())
 def test_roc_curve_and_its_area(data):
