@@ -20,7 +20,8 @@ def own_progress(tmp_path, monkeypatch):
     """Each test begins with an empty log, in a folder that does not exist yet."""
     path = tmp_path / "new" / "progress.sqlite3"
     monkeypatch.setenv("COURSE_PROGRESS", str(path))
-    monkeypatch.setattr(logbook, "_memory", None)
+    monkeypatch.setattr(logbook, "_pending", [])
+    monkeypatch.setattr(logbook, "_known", [])
     return path
 
 
@@ -174,9 +175,23 @@ def test_without_a_file_judging_goes_on(own_progress, spoil, capsys):
     drill("roc_auc")(by_searching)
     out = capsys.readouterr().out
     assert out.startswith("✓") and "Score: 80 of 100." in out
-    assert "kept until the kernel ends" in out and "kept until the kernel ends" in repr(progress())
+    assert "not been written yet" in out and "not been written yet" in repr(progress())
     if spoil is broken_file:
         assert own_progress.read_bytes() == b"this is no database" * 100, "not ours to repair"
+
+
+def test_what_could_not_be_written_is_written_later(own_progress):
+    logbook.record("roc_auc", "hint")
+    lock = sqlite3.connect(own_progress)
+    lock.execute("begin exclusive")
+    logbook.record("roc_auc", "right")
+    assert not logbook.is_kept()
+    assert logbook.standings()["roc_auc"].score == 80, "what is known is not forgotten"
+    lock.rollback()
+    lock.close()
+    assert len(logbook.events()) == 2 and logbook.is_kept()
+    rows = sqlite3.connect(own_progress).execute("select kind from event order by id").fetchall()
+    assert rows == [("hint",), ("right",)]
 
 
 WRITE = """

@@ -1,6 +1,7 @@
 """The judge, on a toy drill: accidents, tricks, and the words that it finds for them."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -344,6 +345,84 @@ def test_an_interrupt_leaves_no_stale_verdict(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         judge(TOY, sign_exchanged)
     assert judge(TOY, centre).status == "right"
+
+
+def test_an_interrupt_ends_the_answer_too(tmp_path):
+    def answer(values):
+        (tmp_path / "pid").write_text(str(os.getpid()))
+        while True:
+            pass
+
+    with pytest.raises(RuntimeError, match="an alarm of the notebook"):
+        signal.signal(signal.SIGALRM, alarm)
+        signal.setitimer(signal.ITIMER_REAL, 0.7)
+        judge(drill_of(cases=slow_cases), answer)
+    pid = int((tmp_path / "pid").read_text())
+    time.sleep(0.3)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert judge(TOY, centre).status == "right", "and no stale verdict"
+
+
+def alarm(*_):
+    raise RuntimeError("an alarm of the notebook")
+
+
+def slow_cases(rng):
+    yield Case("three values", (np.array([1.0, 2.0, 6.0]),), seconds=30)
+
+
+def test_large_values_and_long_words_are_cut():
+    verdict = judge(TOY, lambda values: np.zeros(2_000_000))
+    assert verdict.message == "The value is '2,000,000 numbers'; expected an array of shape (2,)."
+    for answer in (lambda values: "x" * 10**6, raises_at_length):
+        assert len(str(vars(judge(TOY, answer)))) < 10_000
+
+
+def raises_at_length(values):
+    print("\ud800")
+    raise ValueError("\ud800" + "y" * 10**6)
+
+
+def test_a_message_that_fails_is_no_crash():
+    class Awkward(Exception):
+        def __str__(self):
+            raise TypeError
+
+    def answer(values):
+        raise Awkward
+
+    assert "It raises Awkward: (a message that cannot be shown)" in judge(TOY, answer).message
+
+
+def test_the_readers_own_module_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "own_tools.py"
+    module.write_text("def middle(values): return 0\n")
+    import own_tools
+
+    def answer(values):
+        if not len(values):
+            raise ValueError
+        return values - own_tools.middle(values)
+
+    assert judge(TOY, answer).status == "wrong"
+    module.write_text("def middle(values): return sum(values) / len(values)  # mended\n")
+    assert judge(TOY, answer).status == "right"
+
+
+def test_a_path_in_sys_path_that_is_no_text(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
+    judge_module._server.stop()
+    assert judge(TOY, centre).status == "right"
+
+
+def test_compiled_functions_of_a_forbidden_package_are_seen():
+    from scipy import special
+    from scipy.special import expit
+
+    for answer in (lambda values: expit(values), lambda values: special.expit(values)):
+        assert judge(TOY, answer).message.startswith("It uses `")
 
 
 def test_a_wrong_reference_is_our_fault():

@@ -166,7 +166,7 @@ def _verdict_card(verdict: Verdict, answer: Callable) -> Card:
 def _not_kept() -> list[str]:
     if is_kept():
         return []
-    return ["Your progress file could not be used: this is kept until the kernel ends."]
+    return ["Your progress has not been written yet: its file cannot be used at the moment."]
 
 
 def _broken(signature: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 ROUNDINGS = 1_024
+LARGEST = 1_000_000  # numbers in one value
 
 # Factors by which answers are off so often that the factor names the mistake.
 FACTORS = {
@@ -28,17 +29,26 @@ def plain(value: Any) -> Any:
     """The value in NumPy arrays, tuples, dicts, text and None; anything else as its type's name.
 
     Tensors become arrays, and lists tuples, so that a right answer passes in whatever it is held.
+    Text is cut, and more than a million numbers are only counted: both travel between processes.
     """
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return str(value[:500])
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and len(value) <= LARGEST:
         return tuple(plain(item) for item in value)
     if isinstance(value, numbers.Number | np.ndarray) or hasattr(value, "__array__"):
-        array = np.array(value)
-        if array.dtype != object:
-            return array
+        array = np.asarray(value)
+        if array.dtype == object and array.size <= LARGEST:
+            try:
+                array = array.astype(float)  # Fractions, and numbers in a careless array
+            except (TypeError, ValueError):
+                return "an array of objects"
+        if array.size <= LARGEST and not array.dtype.hasobject:
+            return array.copy()
+        return f"{array.size:,} numbers"
     return f"an object of type {type(value).__name__}"
 
 

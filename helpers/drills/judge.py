@@ -62,14 +62,14 @@ def judge(drill: str | Drill, answer: Callable) -> Verdict:
     """
     if isinstance(drill, str):
         drill = find(drill)
-    if not inspect.isfunction(answer):
+    if not inspect.isfunction(inspect.unwrap(answer)):
         raise TypeError(f"answer is {type(answer).__name__}: it should be a Python function")
     try:
         parcel = cloudpickle.dumps((drill, answer))
     except Exception as error:
         message = f"The answer uses something of the notebook that cannot be copied: {error}."
         return Verdict(drill.name, "wrong", message)
-    verdict = _server.ask(pickle.dumps((sys.path, parcel)))
+    verdict = _server.ask(pickle.dumps((os.getcwd(), sys.path, drill.name, parcel)))
     if isinstance(verdict, str):
         raise RuntimeError(f"the judge failed on {drill.name}:\n{verdict}")
     if name := replaced(_NUMPY):
@@ -98,7 +98,7 @@ class _Server:
         except (EOFError, OSError) as error:
             self.stop()
             return f"its process ended ({type(error).__name__}); the next try starts a new one"
-        except KeyboardInterrupt:
+        except BaseException:  # an interrupt, or an alarm of the notebook's own
             # A verdict that comes later must not answer the next question.
             self.stop()
             raise
@@ -115,7 +115,9 @@ class _Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # an interrupt of the kernel is not meant for it
-            env=os.environ | single | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=os.environ
+            | single
+            | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p and isinstance(p, str))},
         )
         theirs.close()
 
@@ -123,8 +125,12 @@ class _Server:
         if self.pipe:
             self.pipe.close()
         if self.process:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            try:
+                self.process.wait(2)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         self.process = self.pipe = None
 
 

@@ -2,7 +2,7 @@
 
 The file is an append-only list of events, so that two notebooks at once, or a crash, cost nothing
 already written. The score follows from the events. Judging never needs the file: where it cannot be
-opened or written, events are kept in memory until the kernel ends, and the cards say so.
+opened or written, events wait in memory until it can be, or the kernel ends, and the cards say so.
 """
 
 import json
@@ -21,8 +21,13 @@ HINT_COST = 20  # points of 100
 TABLE = """create table if not exists event (
     id integer primary key, time text not null, drill text not null, kind text not null,
     mistake text, source text)"""
+TABLES = "select name from sqlite_master where name = 'event'"
+COLUMNS = ("time", "drill", "kind", "mistake", "source")
+INSERT = f"insert into event ({', '.join(COLUMNS)}) values (?, ?, ?, ?, ?)"
 
-_memory: sqlite3.Connection | None = None
+# Events that could not be written yet, and what was read last.
+_pending: list[tuple] = []
+_known: list[tuple] = []
 
 
 @dataclass(frozen=True)
@@ -42,26 +47,26 @@ class Standing:
 def progress_file() -> Path:
     """The file: ``COURSE_PROGRESS`` where that is set, else in the user's data folder."""
     folder = platformdirs.user_data_path("deep-learning-notebooks")
-    return Path(os.environ.get("COURSE_PROGRESS") or folder / "progress.sqlite3")
+    return Path(os.environ.get("COURSE_PROGRESS") or folder / "progress.sqlite3").expanduser()
 
 
 def record(drill: str, kind: str, *, mistake: str | None = None, source: str = "") -> None:
-    """Add an event, with the reader's own text, so that no try is ever lost.
+    """Add an event, with the reader's own text, so that no try is lost.
 
     Raises:
         ValueError: kind is none of wrong, right, hint, solution.
     """
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}: it should be one of {', '.join(KINDS)}")
-    row = (datetime.now(UTC).isoformat(timespec="seconds"), drill, kind, mistake, source)
-    _run("insert into event (time, drill, kind, mistake, source) values (?, ?, ?, ?, ?)", row)
+    source = source.encode(errors="backslashreplace").decode()  # half a character cannot be kept
+    _pending.append((datetime.now(UTC).isoformat(timespec="seconds"), drill, kind, mistake, source))
+    _exchange()
 
 
 def events() -> list[dict[str, str | None]]:
     """All events, oldest first: time (UTC), drill, kind, mistake, source."""
-    keys = ("time", "drill", "kind", "mistake", "source")
-    rows = _run(f"select {', '.join(keys)} from event order by id")
-    return [dict(zip(keys, row, strict=True)) for row in rows]
+    _exchange()
+    return [dict(zip(COLUMNS, row, strict=True)) for row in (*_known, *_pending)]
 
 
 def standings() -> dict[str, Standing]:
@@ -73,8 +78,8 @@ def standings() -> dict[str, Standing]:
 
 
 def is_kept() -> bool:
-    """Whether events go to the file; False once they had to stay in memory."""
-    return _memory is None
+    """Whether every event has reached the file."""
+    return not _pending
 
 
 def export_progress(path: str | Path) -> int:
@@ -100,19 +105,21 @@ def _standing(kinds: Iterable[str]) -> Standing:
     return Standing(before.count("wrong") + solved, hints, opened, score)
 
 
-def _run(statement: str, values: tuple = ()) -> list[tuple]:
-    """One statement, in the file if that is possible at all, else in memory."""
-    global _memory
-    if _memory is None:
-        try:
-            path = progress_file()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Another notebook may be writing: wait for it.
-            with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
+def _exchange() -> None:
+    """Write what is pending and read what is there, in one go, if that is possible at all."""
+    try:
+        path = progress_file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Another notebook may be writing: wait for it.
+        with closing(sqlite3.connect(path, timeout=5)) as connection, connection:
+            if _pending:
                 connection.execute(TABLE)
-                return connection.execute(statement, values).fetchall()
-        except (OSError, sqlite3.Error):
-            _memory = sqlite3.connect(":memory:", check_same_thread=False)
-            _memory.execute(TABLE)
-    with _memory:
-        return _memory.execute(statement, values).fetchall()
+                connection.executemany(INSERT, _pending)
+            elif not connection.execute(TABLES).fetchone():
+                return
+            rows = connection.execute(f"select {', '.join(COLUMNS)} from event order by id")
+            found = rows.fetchall()
+    except (OSError, sqlite3.Error, UnicodeError):
+        return
+    _pending.clear()
+    _known[:] = found

@@ -27,6 +27,7 @@ from helpers.drills.compare import difference, plain
 from helpers.drills.spec import Case
 
 MEMORY = 4 * 2**30  # bytes beyond what the process has when the answer starts
+FILE = 100 * 2**20  # bytes of a file that an answer may write
 PRINTED = 2_000  # characters of an answer's own output that are kept
 
 
@@ -73,7 +74,7 @@ def outcomes(
         for case in cases:
             try:
                 outcome = ours.recv() if ours.poll(case.seconds) else None
-            except EOFError:
+            except (EOFError, OSError):
                 yield Outcome("stopped", reason="it ended its process: by os._exit, or a crash")
                 return
             if outcome is None:
@@ -113,6 +114,10 @@ def _child(pipe: Connection, observe, answer, cases, forbidden) -> None:
     """Run the cases, send their outcomes, and end the process without the parent's clean-up."""
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # The server's own pipe: should the server end, nobody else may hold it open.
+        os.closerange(3, pipe.fileno())
+        os.closerange(pipe.fileno() + 1, 1_024)
         _limit(sum(case.seconds for case in cases))
         before = numpy_functions()
         for number, case in enumerate(cases):
@@ -121,7 +126,10 @@ def _child(pipe: Connection, observe, answer, cases, forbidden) -> None:
             outcome = _attempt(observe, answer, case, watched)
             if name := replaced(before):
                 outcome = Outcome("cheated", reason=f"it replaces `{name}`")
-            pipe.send(outcome)
+            try:
+                pipe.send(outcome)
+            except Exception as error:
+                pipe.send(Outcome("raised", type(error).__name__, "its value cannot be copied"))
     finally:
         os._exit(0)
 
@@ -139,6 +147,7 @@ def _limit(seconds: float) -> None:
             used = int(statm.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
 
 
 def _attempt(observe, answer, case: Case, forbidden: tuple[str, ...]) -> Outcome:
@@ -166,15 +175,23 @@ def _attempt(observe, answer, case: Case, forbidden: tuple[str, ...]) -> Outcome
         reason = f"it needed more than {MEMORY / 2**30:.0f} GB of memory. {error}"
         outcome = Outcome("stopped", reason=reason.strip(), line=_line(answer, error))
     except BaseException as error:  # SystemExit and KeyboardInterrupt too
-        if returned and returned[-1] is None:  # `observe` stumbled over a forgotten return
-            outcome = Outcome("returned", None)
-        else:
-            outcome = Outcome("raised", type(error).__name__, str(error), _line(answer, error))
+        outcome = Outcome("raised", type(error).__name__, _text(error), _line(answer, error))
         outcome.changed = _changed(answer, args, case.args)
-    outcome.printed = printed.text
+    if returned and returned[-1] is None:  # whatever `observe` made of a forgotten return
+        outcome = Outcome("returned", None, changed=outcome.changed)
+    outcome.printed = _text(printed.text)
     if caught:
-        outcome.printed += f"{caught[0].category.__name__}: {caught[0].message}\n"
+        outcome.printed += f"{caught[0].category.__name__}: {_text(caught[0].message)}\n"
     return outcome
+
+
+def _text(thing: Any) -> str:
+    """What a message says, cut, and in characters that can be written anywhere."""
+    try:
+        text = str(thing)
+    except Exception:
+        return "(a message that cannot be shown)"
+    return text[:PRINTED].encode(errors="backslashreplace").decode()
 
 
 def _changed(answer, after: tuple, before: tuple) -> str:

@@ -2,6 +2,7 @@
 
 import dis
 import inspect
+import types
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -60,6 +61,9 @@ def examine(drill: Drill, answer: Callable) -> Verdict:
         return Verdict(drill.name, "awaiting")
     if complaint := _wrong_signature(drill, answer):
         return Verdict(drill.name, "wrong", complaint, total=len(cases))
+    if name := _forbidden_name(answer, drill.forbidden):
+        message = f"It uses `{name}`: write that part yourself."
+        return Verdict(drill.name, "wrong", message, total=len(cases))
     with closing(outcomes(drill.observe, answer, cases, drill.forbidden)) as stream:
         got = list(stream)
     if got[0].kind == "raised" and got[0].value == "NotImplementedError":
@@ -99,8 +103,21 @@ def _wrong_signature(drill: Drill, answer: Callable) -> str:
     try:
         inspect.signature(answer).bind(*inspect.signature(drill.reference).parameters)
     except TypeError as error:
-        return f"The drill calls {drill.signature.removeprefix('def ').rstrip(':')}: {error}."
+        call = f"{drill.name}({', '.join(inspect.signature(drill.reference).parameters)})"
+        return f"Your function cannot be called as {call}: {error}."
     return ""
+
+
+def _forbidden_name(answer: Callable, forbidden: tuple[str, ...]) -> str | None:
+    """A global of the answer that comes from a forbidden package: its compiled functions are not
+    seen when they are called."""
+    used = inspect.getclosurevars(inspect.unwrap(answer))
+    for name, value in {**used.globals, **used.nonlocals}.items():
+        if isinstance(value, types.ModuleType) and value.__name__.partition(".")[0] in forbidden:
+            return name
+        if isinstance(value, np.ufunc) and getattr(np, value.__name__, None) is not value:
+            return name
+    return None
 
 
 def _wrong(case: Case, got: Outcome, expected: Outcome, sizes=None) -> str | None:

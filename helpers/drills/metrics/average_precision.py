@@ -177,6 +177,8 @@ def cases(rng):
     yield Case("a negative on top", (np.array([1, 0, 0, 1]), np.array([0.6, 0.9, 0.1, 0.2])))
     yield Case("no negative example", (np.ones(3, int), np.array([0.2, 0.9, 0.4])))
     yield Case("no positive example", (np.zeros(4, int), np.array([0.2, 0.9, 0.4, 0.4])))
+    near = np.array([0, 1, 0, 1]), np.array([0.5, 0.5 - 1e-9, 0.25 + 1e-9, 0.25])
+    yield Case("scores that nearly tie", near)
     for n in (7, 31, 57):
         y_true = rng.permutation(np.arange(n) % 3 == 0).astype(int)
         scores = (rng.integers(0, 9, n) + 3 * y_true) / 13

@@ -39,7 +39,7 @@ def by_counting(candidate, references, n):
 
 def by_crossing_off(candidate, references, n):
     def cut(tokens):
-        return ["\n".join(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+        return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
 
     best = Counter()
     for reference in map(cut, references):
@@ -188,6 +188,8 @@ def cases(rng):
     yield Case("a reference itself", (cat[1], [cat[0], cat[1]], 3))
     yield Case("shorter than n", (["the", "cat"], [cat[0]], 3))
     yield Case("tokens that only look alike joined", (["a", "bc", "d"], [["ab", "c", "d"]], 2))
+    yield Case("a space inside a token", (["a b", "c"], [["a", "b c"]], 2))
+    yield Case("a full stop", (["the", "mat."], [["the", "mat"]], 1))
     yield Case("a word inside another", ("at he mat".split(), [cat[0]], 1))
     yield Case("a reference shorter than n", ("the cat is here".split(), [["cat"], cat[1]], 2))
     yield Case("a capital letter", (["The", "cat"], [["the", "cat"]], 1))

@@ -104,6 +104,9 @@ def cases(rng):
     yield Case("a class that is only predicted", (np.array([0, 2, 2]), np.array([0, 1, 2]), 3))
     yield Case("one class", (np.array([0, 0]), np.array([0, 0]), 1))
     yield Case("no examples", (np.array([], int), np.array([], int), 2))
+    yield Case("three hundred of one kind", (np.full(300, 1), np.full(300, 1), 2))
+    y_true, y_pred = np.array([1, 11, 0, 10]), np.array([11, 1, 10, 0])
+    yield Case("twelve classes", (y_true, y_pred, 12))
     for n, n_classes in ((31, 3), (57, 5), (200, 7)):
         y_true, y_pred = rng.integers(0, n_classes, (2, n)) * rng.integers(0, 2, n)
         yield Case(f"{n} random examples of {n_classes} classes", (y_true, y_pred, n_classes))

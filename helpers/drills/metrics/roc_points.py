@@ -160,6 +160,8 @@ def cases(rng):
     yield Case("a perfect ranking", (np.array([0, 0, 1, 1, 1]), np.array([1.0, 2, 3, 4, 5])))
     yield Case("no negative example", (np.ones(3, int), np.array([0.25, 0.75, 0.5])))
     yield Case("no positive example", (np.zeros(3, int), np.array([0.25, 0.75, 0.75])))
+    near = np.array([0, 1, 0, 1]), np.array([0.5, 0.5 - 1e-9, 0.25 + 1e-9, 0.25])
+    yield Case("scores that nearly tie", near)
     for n in (7, 31, 57):
         y_true = rng.permutation(np.arange(n) % 3 == 0).astype(int)
         yield Case(f"{n} random examples with ties", (y_true, (rng.integers(0, 9, n) + y_true) / 8))

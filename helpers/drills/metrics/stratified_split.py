@@ -186,6 +186,7 @@ def observe(answer, labels, test_share, rng):
     if train.ndim != 1 or test.ndim != 1:
         return {"two parts are returned": True, "each part is one-dimensional": False}
     masks = bool in (train.dtype, test.dtype)
+    fractions = any(part.dtype.kind == "f" and part.size for part in (train, test))
     train, test = train.astype(int), test.astype(int)
     # Other generators: what a split owes to chance is not compared.
     others = [answer(labels, test_share, np.random.default_rng(100 + seed)) for seed in range(8)]
@@ -194,6 +195,7 @@ def observe(answer, labels, test_share, rng):
         "two parts are returned": True,
         "each part is one-dimensional": True,
         "a part is a mask": masks,
+        "positions are floating-point numbers": fractions,
         "a position is in both parts": bool(set(train) & set(test)),
         "a position is in neither part": bool(set(range(len(labels))) - set(train) - set(test)),
         "a position does not exist": bool((set(train) | set(test)) - set(range(len(labels)))),

@@ -121,6 +121,8 @@ def cases(rng):
     )
     for k in (1, 2, 3):
         yield Case(f"tied scores, k = {k}", (ties, np.array([1, 2, 0, 3, 2, 3]), k))
+    near = np.array([[0.5, 0.5 + 1e-9, 0.1], [0.2, 0.1, 0.2 - 1e-9]])
+    yield Case("scores that nearly tie", (near, np.array([0, 2]), 1))
     yield Case("one example", (np.array([[-2.0, -7.0, -4.0, -3.0]]), np.array([3]), 2))
     for n, classes, k in ((7, 5, 2), (31, 11, 3), (57, 6, 4)):
         labels = (classes * rng.random(n) ** 2).astype(int)

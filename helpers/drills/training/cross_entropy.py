@@ -169,8 +169,11 @@ def softmax_down_the_columns(logits, labels, ignore_index):
 
 def observe(answer, logits, labels, ignore_index):
     """The two values, and whether the gradient is the slope of the answer's own loss."""
-    loss, gradient = answer(logits, labels, ignore_index)
-    seen = {"the loss": loss, "the gradient": gradient}
+    result = answer(logits, labels, ignore_index)
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        return {"two values are returned": False}
+    loss, gradient = result
+    seen = {"two values are returned": True, "the loss": loss, "the gradient": gradient}
     if np.abs(logits).max() < 10:  # beyond, the differences drown in rounding
         # An answer may compute in float32: the step, and what can be asked, follow its rounding.
         single = getattr(loss, "dtype", None) == np.float32
@@ -195,6 +198,8 @@ def cases(rng):
     yield Case(
         "one row far below", (np.array([[1000.0, 998.0], [-1.0, 0.5]]), np.array([0, 0]), ignore)
     )
+    yield Case("class 0 is padding", (rng.normal(size=(3, 4)), np.array([3, 0, 1]), 0))
+    yield Case("padding beyond the classes", (rng.normal(size=(3, 4)), np.array([3, 255, 1]), 255))
     yield Case("padding of −100", (rng.normal(size=(3, 4)), np.array([3, -100, 1]), -100))
     for n, classes in ((5, 3), (7, 2), (4, 6)):
         labels = rng.integers(0, classes, n)
