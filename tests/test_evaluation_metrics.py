@@ -117,7 +117,6 @@ def test_average_precision(data):
 def test_delong(data):
     y, score = data
     positive, negative = score[y == 1], score[y == 0]
-    auc, error = 0.0, 0.0
     beats = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
     auc = beats.mean()
     assume(min(beats.shape) > 1)

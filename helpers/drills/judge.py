@@ -26,7 +26,7 @@ _NUMPY = numpy_functions()
 
 def names() -> list[str]:
     """All drills, in alphabetical order."""
-    return sorted(_modules())
+    return list(_modules())
 
 
 def find(name: str) -> Drill:
@@ -38,13 +38,14 @@ def find(name: str) -> Drill:
     modules = _modules()
     if name not in modules:
         near = difflib.get_close_matches(str(name), modules, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(modules))}"
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(modules)}"
         raise ValueError(f"name is {name!r}: there is no such drill; {hint}")
     return importlib.import_module(modules[name]).DRILL
 
 
 def _modules() -> dict[str, str]:
-    files = sorted(Path(__file__).parent.glob("*/[!_]*.py"))
+    """Each drill's module by its name, in alphabetical order: the files are the only register."""
+    files = sorted(Path(__file__).parent.glob("*/[!_]*.py"), key=lambda file: file.stem)
     return {file.stem: f"{__package__}.{file.parent.name}.{file.stem}" for file in files}
 
 

@@ -4,7 +4,6 @@ import dis
 import inspect
 import types
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import zip_longest
@@ -64,8 +63,7 @@ def examine(drill: Drill, answer: Callable) -> Verdict:
     if name := _forbidden_name(answer, drill.forbidden):
         message = f"It uses `{name}`: write that part yourself."
         return Verdict(drill.name, "wrong", message, total=len(cases))
-    with closing(outcomes(drill.observe, answer, cases, drill.forbidden)) as stream:
-        got = list(stream)
+    got = list(outcomes(drill.observe, answer, cases, drill.forbidden))
     if got[0].kind == "raised" and got[0].value == "NotImplementedError":
         return Verdict(drill.name, "awaiting")
     # Where the field has several conventions, the one that the answer follows best is its own.
@@ -100,10 +98,11 @@ def _is_stub(answer: Callable) -> bool:
 
 
 def _wrong_signature(drill: Drill, answer: Callable) -> str:
+    parameters = inspect.signature(drill.reference).parameters
     try:
-        inspect.signature(answer).bind(*inspect.signature(drill.reference).parameters)
+        inspect.signature(answer).bind(*parameters)
     except TypeError as error:
-        call = f"{drill.name}({', '.join(inspect.signature(drill.reference).parameters)})"
+        call = f"{drill.name}({', '.join(parameters)})"
         return f"Your function cannot be called as {call}: {error}."
     return ""
 
@@ -150,7 +149,7 @@ def _describe(drill, answer, cases, got, expected, failing) -> Verdict:
     """The verdict on the smallest failing case that was reached."""
     reached = [number for number in failing if number < len(got)]
     # Ordinary cases first: that an edge is not refused is easily mended later.
-    number = min(reached, key=lambda i: (expected[i].kind == "raised", _size(cases[i])))
+    number = min(reached, key=lambda i: (expected[i].kind == "raised", _size(cases[i].args)))
     case, outcome = cases[number], got[number]
     names = parameter_names(answer, len(case.args))
     both = [(_shown(outcome, n), _shown(expected[number], n)) for n in (6, 15)]
@@ -211,8 +210,6 @@ def _made(drill: Drill, mistake: Callable) -> list[Outcome]:
 
 def _size(value: Any) -> int:
     """How many numbers a reader would have to look at."""
-    if isinstance(value, Case):
-        return _size(value.args)
     if isinstance(value, dict):
         return _size(tuple(value.values()))
     return sum(map(_size, value)) if isinstance(value, list | tuple) else np.size(value)

@@ -105,34 +105,31 @@ def drawn_with_replacement(labels, test_share, rng):
     return np.setdiff1d(np.arange(len(labels)), test), np.array(test, int)
 
 
-def counts_rounded_down(labels, test_share, rng):
-    """You round the number of test examples down, so a small class loses all of them. Round to the
-    nearest: floor(c · test_share + 0.5)."""
+def _with_counts(rounded, labels, test_share, rng):
+    """The split in which another rounding of c · test_share says how many examples are tested."""
     test = []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
-        test.extend(members[: int(len(members) * test_share)])
+        test.extend(members[: rounded(len(members) * test_share)])
     return np.setdiff1d(np.arange(len(labels)), test), np.array(test, int)
+
+
+def counts_rounded_down(labels, test_share, rng):
+    """You round the number of test examples down, so a small class loses all of them. Round to the
+    nearest: floor(c · test_share + 0.5)."""
+    return _with_counts(int, labels, test_share, rng)
 
 
 def counts_rounded_up(labels, test_share, rng):
     """You round the number of test examples up, so a small class loses too many to the test part.
     Round to the nearest: floor(c · test_share + 0.5)."""
-    test = []
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        test.extend(members[: int(np.ceil(len(members) * test_share))])
-    return np.setdiff1d(np.arange(len(labels)), test), np.array(test, int)
+    return _with_counts(lambda count: int(np.ceil(count)), labels, test_share, rng)
 
 
 def halves_rounded_to_even(labels, test_share, rng):
     """Python's `round` takes halves to the even neighbour: round(0.5) is 0. Here a half is rounded
     up: floor(c · test_share + 0.5)."""
-    test = []
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        test.extend(members[: round(len(members) * test_share)])
-    return np.setdiff1d(np.arange(len(labels)), test), np.array(test, int)
+    return _with_counts(round, labels, test_share, rng)
 
 
 def last_class_lost(labels, test_share, rng):
