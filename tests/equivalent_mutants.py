@@ -4,6 +4,12 @@
 # ruff: noqa: E501  (a description is one string, to be copied from a report)
 
 EQUIVALENT: dict[str, dict[str, str]] = {
+    "bigram_model": {
+        "bigram_model, line 7: `smoothed[~smoothed.any(axis=1)] = 1` → `smoothed[~smoothed.any(axis=1)] = 2`": "a row of equal numbers is divided by its sum: uniform",
+        "with_bincount, line 9: `weight + (weight.sum(axis=1, keepdims=True) == 0)` → `weight - (weight.sum(axis=1, keepdims=True) == 0)`": "a row of equal numbers is divided by its sum: uniform, whatever their sign",
+        "with_bincount, line 9: `weight.sum(axis=1, keepdims=True)` → `weight.mean(axis=1, keepdims=True)`": "no weight is negative: the mean is 0 where the sum is",
+        "bigram_model, line 5: `count[previous, token] += 1` → `count[previous, token] -= 1`; then bigram_model, line 6: `smoothed = count + alpha` → `smoothed = count - alpha`": "counts and alpha both change their sign, and so do the sums of the rows",
+    },
     "clip_by_global_norm": {
         "clip_by_global_norm, line 3: `limit / norm if norm > limit else 1.0` → `limit / norm if norm >= limit else 1.0`": "at norm == limit the quotient is 1",
         "by_one_long_vector, line 4: `if norm <= limit:` → `if norm < limit:`": "at norm == limit the arrays are divided by their norm and multiplied by it",
@@ -15,8 +21,23 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "by_a_matrix, line 9: `np.where(p + r == 0, 1, p + r)` → `np.where(p + r == 0, 2, p + r)`": "the numerator is 0 there",
         "precision_recall_f1, line 9: `np.maximum(predicted + support, 1)` → `np.maximum(predicted + support, 2)`": "a class with a hit is predicted and occurs: the sum is 2 at least; without a hit, 0 / 1 = 0 / 2",
     },
+    "rnn_backward": {
+        "with_a_complex_step, line 8: `(given[0], given[1], 0)` → `(given[0], given[1], 1)`": "only the imaginary part of the loss is used",
+        "with_a_complex_step, line 8: `(given[0], given[1], 0)` → `(given[0], given[1], -1)`": "only the imaginary part of the loss is used",
+    },
+    "rnn_forward": {
+        "row_by_row, line 5: `zip(sequence, real, strict=True)` → `zip(real, sequence, strict=True)`; then row_by_row, line 3: `zip(x, mask, h0, strict=True)` → `zip(mask, x, h0, strict=True)`": "exchanged twice",
+    },
+    "rnn_step": {
+        "in_loops, line 3: `zip(x_t, h, strict=True)` → `zip(h, x_t, strict=True)`; then in_loops, line 5: `zip(W_x.T, W_h.T, b, strict=True)` → `zip(W_h.T, W_x.T, b, strict=True)`": "input and state are exchanged together with their matrices",
+        "in_loops, line 7: `zip(inputs, from_inputs, strict=True)` → `zip(from_inputs, inputs, strict=True)`": "a product is the same in either order",
+        "in_loops, line 9: `zip(state, from_state, strict=True)` → `zip(from_state, state, strict=True)`": "a product is the same in either order",
+    },
     "roc_auc": {
         "roc_auc, line 10: `positives * (positives + 1) / 2` → `positives * (positives + 1) // 2`": "the product of two numbers in a row is even",
+    },
+    "truncated_bptt": {
+        "truncated_bptt, line 4: `range(0, x.shape[1], window)` → `range(0, x.shape[1] + 1, window)`": "a window that starts at the end has no steps",
     },
     "warmup_cosine": {
         "warmup_cosine, line 4: `step >= total_steps` → `step > total_steps`": "at the end 1 + cos(π) is exactly 0",

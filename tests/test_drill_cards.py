@@ -1,5 +1,6 @@
 """What a reader sees and what is kept: cards, hints, solutions, the log of progress."""
 
+import dataclasses
 import json
 import os
 import sqlite3
@@ -7,11 +8,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from helpers import drills
 from helpers.drills import drill, export_progress, hint, logbook, progress, solution
 from helpers.drills.card import Card
+from helpers.drills.judge import find, judge
 from helpers.drills.metrics.roc_auc import by_searching, roc_auc, ties_count_nothing
 
 
@@ -38,6 +41,36 @@ def test_a_task_shows_all_that_is_needed():
         and "Allowed: NumPy" in text
         and "Taught in 02_" in text
     )
+
+
+def test_a_bug_hunt_shows_the_code_as_given_under_its_own_name():
+    text = repr(drill("next_token_pairs"))
+    assert text.startswith("▸ Bug hunt `next_token_pairs`")
+    assert "write it right:\n\n    def next_token_pairs(token_ids, pad_id):\n        batch" in text
+    assert "as_given" not in text and "watch the loss" not in text, "the symptom is for later"
+
+
+@pytest.mark.parametrize("name", [name for name in drills.names() if find(name).given])
+def test_the_code_that_a_bug_hunt_shows_runs_by_itself_and_is_diagnosed(name):
+    parts = iter(drill(name).card().parts)
+    assert any(part[:14] == "This code runs" for part in parts)
+    _, code = next(parts)
+    namespace = {"np": np}
+    exec(code, namespace)
+    verdict = judge(name, namespace[name])
+    assert (verdict.mistake, verdict.certain) == (find(name).given.__name__, True)
+
+
+def test_a_drill_that_is_no_bug_hunt_shows_no_code_to_mend():
+    text = repr(drill("roc_auc"))
+    assert text.startswith("▸ Drill `roc_auc`") and "This code runs" not in text
+
+
+def test_what_is_given_is_one_of_the_mistakes():
+    with pytest.raises(ValueError, match="given of roc_auc is <function by_searching"):
+        dataclasses.replace(find("roc_auc"), given=by_searching)
+    hunt = dataclasses.replace(find("roc_auc"), given=ties_count_nothing)
+    assert "np.searchsorted(negative, scores[y_true == 1]" in repr(drills.Task(hunt))
 
 
 def test_the_decorator_returns_the_answer_and_prints_the_verdict(capsys):

@@ -64,11 +64,20 @@ class Task:
         """The task: statement, signature, example, and what is allowed."""
         name, example = self.drill.name, self.drill.make_cases()[0]
         call = f"{name}({', '.join(show(argument) for argument in example.args)})"
+        kind, hunt = "Drill", []
+        if self.drill.given:
+            kind = "Bug hunt"
+            code = _body(self.drill.given).replace(self.drill.given.__name__, name)
+            hunt = [
+                "This code runs, and is wrong. Find out why, and write it right:",
+                ("code", code),
+            ]
         return Card(
             "task",
-            f"Drill `{name}`: {self.drill.topic}, {LEVELS[self.drill.difficulty]}",
+            f"{kind} `{name}`: {self.drill.topic}, {LEVELS[self.drill.difficulty]}",
             [
                 self.drill.statement,
+                *hunt,
                 ("code", f'@drill("{name}")\n{_broken(self.drill.signature)}\n    ...'),
                 f"For example, {example.note}:",
                 ("code", f"{call}\n→ {show(self.drill.reference(*example.args))}"),

@@ -58,6 +58,8 @@ class Drill:
         observe: ``observe(answer, *args)`` calls the answer and returns what is compared: by
             default what it returned; where many outputs are right, or where it matters what moved,
             a dict of named observations.
+        given: for a bug hunt, the mistake whose code is shown with the task, to be mended. Its
+            docstring names the symptom and leaves the cause to the reader.
     """
 
     reference: Callable
@@ -72,6 +74,7 @@ class Drill:
     forbidden: tuple[str, ...] = ("sklearn", "scipy", "tensorflow", "keras")
     conventions: tuple[Callable, ...] = ()
     observe: Callable = call
+    given: Callable | None = None
 
     def __post_init__(self) -> None:
         for name, group, least in [("mistakes", self.mistakes, 3), ("hints", self.hints, 3),
@@ -83,6 +86,8 @@ class Drill:
         for function in (self.reference, *self.mistakes):
             if not inspect.getdoc(function):
                 raise ValueError(f"{function.__name__} of {self.name} has no docstring")
+        if self.given not in (None, *self.mistakes):
+            raise ValueError(f"given of {self.name} is {self.given}: one of its mistakes, or None")
         if self.difficulty not in (1, 2, 3):
             raise ValueError(f"difficulty of {self.name} is {self.difficulty}: 1, 2 or 3")
 
@@ -102,7 +107,9 @@ class Drill:
     def signature(self) -> str:
         """The first line of an answer."""
         text = f"def {self.name}{inspect.signature(self.reference)}:"
-        return text.replace("numpy.", "np.").replace("_generator.", "")
+        for prefix, short in [("numpy.", "np."), ("_generator.", ""), ("collections.abc.", "")]:
+            text = text.replace(prefix, short)
+        return text
 
     def make_cases(self) -> list[Case]:
         """The cases, the same every time."""
