@@ -10,7 +10,7 @@ from helpers.drills.probes import slope
 from helpers.drills.recurrent.rnn_backward import rnn_backward
 from helpers.drills.recurrent.rnn_forward import rnn_forward
 from helpers.drills.recurrent.rnn_step import rnn_step
-from helpers.drills.recurrent.truncated_bptt import the_same_for_every_window, truncated_bptt
+from helpers.drills.recurrent.truncated_bptt import as_given, truncated_bptt
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_the_given_code_computes_the_full_gradient(network, window):
     """The symptom that the bug hunt names; and one window over all is full backpropagation."""
     full = rnn_backward(*network)[2:]
     one_window = truncated_bptt(*network, network[0].shape[1])
-    found = the_same_for_every_window(*network, window)
+    found = as_given(*network, window)
     for expected, whole, got in zip(full, one_window, found, strict=True):
         close(whole, expected)
         close(got, expected)

@@ -1,45 +1,25 @@
-"""The metrics that notebook 02 writes by hand equal the libraries', on any input.
+"""The metrics that notebook 02 writes by hand equal the libraries', on any input."""
 
-The functions are taken out of the notebook itself: what is tested is what the reader sees.
-"""
-
-import ast
 from math import comb
-from pathlib import Path
-from types import SimpleNamespace
 
-import nbformat
 import numpy as np
 import pytest
 import sacrebleu
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from notebook_functions import notebook_functions
 from rapidfuzz.distance import LCSseq
 from scipy import optimize, stats
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "02_evaluation_metrics.ipynb"
 IMPORTS = """
 from collections import Counter
 from math import exp, log
 import numpy as np
 """
 
-
-def notebook_functions() -> SimpleNamespace:
-    """The functions that the notebook defines, without running it."""
-    namespace: dict = {}
-    exec(IMPORTS, namespace)
-    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
-        if cell.cell_type == "code":
-            for node in ast.parse(cell.source).body:
-                if isinstance(node, ast.FunctionDef) and not node.decorator_list:
-                    exec(compile(ast.Module([node], []), NOTEBOOK.name, "exec"), namespace)
-    return SimpleNamespace(**namespace)
-
-
-notebook = notebook_functions()
+notebook = notebook_functions("02_evaluation_metrics", IMPORTS)
 CLOSE = {"rel": 1e-12, "abs": 1e-12}
 
 

@@ -80,7 +80,7 @@ def forward_mode(x, h0, W_x, W_h, b, d_outputs, window):
     return gradient[:inputs], gradient[inputs:-1], gradient[-1]
 
 
-def the_same_for_every_window(x, h0, W_x, W_h, b, d_outputs, window):
+def as_given(x, h0, W_x, W_h, b, d_outputs, window):
     """This is the code as given, or its bug is still in it: try a window of 1 and a window as long
     as the sequence, and compare. The gradients are the same, and with short windows it takes far
     longer, not less. What should the window's length change?"""
@@ -233,9 +233,9 @@ DRILL = Drill(
     reference=truncated_bptt,
     cases=cases,
     alternatives=(cut_in_one_backward_pass, forward_mode),
-    given=the_same_for_every_window,
+    given=as_given,
     mistakes=(
-        the_same_for_every_window,
+        as_given,
         state_set_to_zero_at_every_border,
         every_window_starts_from_h0,
         cut_at_every_step,
