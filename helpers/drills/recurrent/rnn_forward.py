@@ -231,5 +231,5 @@ DRILL = Drill(
         "before; only the products `x @ W_x` can all be made at once."
     ),
     difficulty=2,
-    taught_in="03_recurrent_networks, section 2",
+    taught_in="03_recurrent_networks, section 6",
 )
