@@ -15,13 +15,10 @@ from helpers.drills.recurrent.truncated_bptt import as_given, truncated_bptt
 
 @pytest.fixture(scope="module")
 def keras():
-    """Keras in float64: in its own float32 it agrees to seven digits only."""
+    """Keras, imported late. Layers take dtype="float64": in float32 they agree to seven digits."""
     import keras
 
-    usual = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield keras
-    keras.config.set_floatx(usual)
+    return keras
 
 
 def close(got, expected):
@@ -45,7 +42,9 @@ def networks(draw):
 
 
 def library_layer(keras, W_x, W_h, b):
-    layer = keras.layers.SimpleRNN(len(b), return_sequences=True, return_state=True)
+    layer = keras.layers.SimpleRNN(
+        len(b), return_sequences=True, return_state=True, dtype="float64"
+    )
     layer.build((None, None, len(W_x)))
     layer.set_weights([W_x, W_h, b])
     return layer
@@ -55,7 +54,7 @@ def library_layer(keras, W_x, W_h, b):
 @given(networks())
 def test_rnn_step_equals_the_cell_of_keras(keras, network):
     x, h0, W_x, W_h, b, _ = network
-    cell = keras.layers.SimpleRNNCell(len(b))
+    cell = keras.layers.SimpleRNNCell(len(b), dtype="float64")
     cell.build((None, len(W_x)))
     cell.set_weights([W_x, W_h, b])
     output, (state,) = cell(x[:, 0], [h0])
