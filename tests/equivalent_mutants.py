@@ -14,6 +14,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "clip_by_global_norm, line 3: `limit / norm if norm > limit else 1.0` → `limit / norm if norm >= limit else 1.0`": "at norm == limit the quotient is 1",
         "by_one_long_vector, line 4: `if norm <= limit:` → `if norm < limit:`": "at norm == limit the arrays are divided by their norm and multiplied by it",
     },
+    "padded_perplexity": {
+        "padded_perplexity, line 5: `count += mask.sum()` → `count -= mask.sum()`; then padded_perplexity, line 4: `total += loss[mask].sum()` → `total -= loss[mask].sum()`": "the sum and the count both change their sign, and their quotient does not",
+    },
     "precision_recall_f1": {
         "by_a_loop, line 7: `zip(y_true, y_pred, strict=True)` → `zip(y_pred, y_true, strict=True)`": "`t == c == p` is symmetric",
         "by_a_loop, line 19: `1 if average == 'macro' else support` → `2 if average == 'macro' else support`": "equal weights cancel",
