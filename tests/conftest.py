@@ -18,6 +18,20 @@ settings.register_profile("course", deadline=None)
 settings.load_profile("course")
 
 
+@pytest.fixture(scope="module")
+def keras():
+    """Keras in float64, whatever policy an earlier test chose: in float32 it agrees to seven digits
+    only. Imported here, since TensorFlow takes seconds."""
+    import keras
+
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield keras
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+
+
 @pytest.fixture
 def make_notebook(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes a notebook of code cells, each a source or (source, stored text)."""

@@ -2,7 +2,6 @@
 and, for gradients, what finite differences measure."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,14 +10,6 @@ from helpers.drills.recurrent.rnn_backward import rnn_backward
 from helpers.drills.recurrent.rnn_forward import rnn_forward
 from helpers.drills.recurrent.rnn_step import rnn_step
 from helpers.drills.recurrent.truncated_bptt import as_given, truncated_bptt
-
-
-@pytest.fixture(scope="module")
-def keras():
-    """Keras, imported late. Layers take dtype="float64": in float32 they agree to seven digits."""
-    import keras
-
-    return keras
 
 
 def close(got, expected):
@@ -54,7 +45,7 @@ def library_layer(keras, W_x, W_h, b):
 @given(networks())
 def test_rnn_step_equals_the_cell_of_keras(keras, network):
     x, h0, W_x, W_h, b, _ = network
-    cell = keras.layers.SimpleRNNCell(len(b), dtype="float64")
+    cell = keras.layers.SimpleRNNCell(len(b))
     cell.build((None, len(W_x)))
     cell.set_weights([W_x, W_h, b])
     output, (state,) = cell(x[:, 0], [h0])

@@ -18,13 +18,6 @@ from helpers.drills.recurrent.lstm_cell import lstm_cell
 SIZES = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 4))  # batch, inputs, units
 
 
-@pytest.fixture(scope="module")
-def keras():
-    import keras
-
-    return keras
-
-
 def close(got, expected):
     np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
 
@@ -54,7 +47,7 @@ def built(cell, x_t, weights):
 @given(steps((None,)))
 def test_lstm_cell_equals_keras(keras, step):
     x_t, h, c, weights = step
-    cell = built(keras.layers.LSTMCell(h.shape[1], dtype="float64"), x_t, weights)
+    cell = built(keras.layers.LSTMCell(h.shape[1]), x_t, weights)
     output, (new_h, new_c) = cell(x_t, [h, c])
     got_h, got_c = lstm_cell(x_t, h, c, *weights)
     close(got_h, output)
@@ -66,7 +59,7 @@ def test_lstm_cell_equals_keras(keras, step):
 @given(steps((2, None)))
 def test_gru_cell_equals_keras(keras, step):
     x_t, h, _, weights = step
-    layer = keras.layers.GRUCell(h.shape[1], reset_after=True, dtype="float64")
+    layer = keras.layers.GRUCell(h.shape[1], reset_after=True)
     output, _ = built(layer, x_t, weights)(x_t, [h])
     close(gru_cell(x_t, h, *weights), output)
 
@@ -74,7 +67,7 @@ def test_gru_cell_equals_keras(keras, step):
 def test_steps_in_a_row_equal_keras_layers(keras):
     rng = np.random.default_rng(0)
     x, units = rng.normal(size=(3, 6, 2)), 5
-    lstm, gru = keras.layers.LSTM(units, dtype="float64"), keras.layers.GRU(units, dtype="float64")
+    lstm, gru = keras.layers.LSTM(units), keras.layers.GRU(units)
     for layer in (lstm, gru):
         layer.build(x.shape)
         layer.set_weights([w + 0.1 * rng.normal(size=w.shape) for w in layer.get_weights()])

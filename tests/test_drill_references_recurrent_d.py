@@ -22,17 +22,6 @@ from helpers.drills.recurrent.sequence_cross_entropy import sequence_cross_entro
 from helpers.drills.recurrent.stateful_batches import stateful_batches
 
 
-@pytest.fixture(scope="module")
-def keras():
-    """Keras in float64: in its own float32 it agrees to seven digits only."""
-    import keras
-
-    usual = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield keras
-    keras.config.set_floatx(usual)
-
-
 def close(got, expected, scale=1.0):
     """Both agree to 1e-12 of the size of what went in: sums may cancel."""
     np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12 * scale)

@@ -18,17 +18,6 @@ from helpers.drills.training.warmup_cosine import warmup_cosine
 IGNORE = -1
 
 
-@pytest.fixture(scope="module")
-def keras():
-    """Keras in float64: in its own float32 it agrees to seven digits only."""
-    import keras
-
-    usual = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield keras
-    keras.config.set_floatx(usual)
-
-
 def close(got, expected, scale=1.0):
     """Both agree to 1e-12 of the size of what went in: sums may cancel."""
     np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12 * scale)
@@ -114,7 +103,7 @@ def test_adamw_step_equals_keras(keras, start, gradients, rates, epsilon, decay)
     m̂ / (√v̂ + ε) = m̂ · √(1 − beta_2^step) / (√v + ε · √(1 − beta_2^step))."""
     for answer in (as_keras_does, adamw_step):
         optimizer = keras.optimizers.AdamW(rates[0], decay, *rates[1:], epsilon=epsilon)
-        variable = keras.Variable(start, dtype="float64")
+        variable = keras.Variable(start)
         weight, m, v = start, np.zeros_like(start), np.zeros_like(start)
         for step, gradient in enumerate(gradients, start=1):
             if answer is adamw_step:

@@ -24,14 +24,6 @@ SIZES = st.tuples(*[st.integers(1, 5)] * 4)  # batch, time, inputs, units
 FEW = settings(max_examples=25, deadline=None)
 
 
-@pytest.fixture(scope="module")
-def keras():
-    """Keras, imported late. Layers take dtype="float64": in float32 they agree to seven digits."""
-    import keras
-
-    return keras
-
-
 def close(got, expected):
     np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12)
 
@@ -50,7 +42,7 @@ def states(sizes: tuple, seed: int, blocks: int) -> tuple:
 @given(SIZES, SEEDS)
 def test_rnn_forward_equals_keras(keras, sizes, seed):
     _, x, (W_x, W_h), b = states(sizes, seed, 1)
-    layer = keras.layers.SimpleRNN(sizes[3], return_sequences=True, dtype="float64")
+    layer = keras.layers.SimpleRNN(sizes[3], return_sequences=True)
     layer.build(x.shape)
     layer.set_weights([W_x, W_h, b])
     ours = notebook.rnn_forward(x, np.zeros((sizes[0], sizes[3])), W_x, W_h, b)
@@ -61,7 +53,7 @@ def test_rnn_forward_equals_keras(keras, sizes, seed):
 @given(SIZES, SEEDS)
 def test_lstm_forward_equals_keras(keras, sizes, seed):
     _, x, (W_x, W_h), b = states(sizes, seed, 4)
-    layer = keras.layers.LSTM(sizes[3], return_sequences=True, dtype="float64")
+    layer = keras.layers.LSTM(sizes[3], return_sequences=True)
     layer.build(x.shape)
     layer.set_weights([W_x, W_h, b])
     close(notebook.lstm_forward(x, W_x, W_h, b), layer(x))
@@ -72,7 +64,7 @@ def test_lstm_forward_equals_keras(keras, sizes, seed):
 def test_gru_step_equals_keras(keras, sizes, seed):
     rng, x, (W_x, W_h), b = states(sizes, seed, 3)
     b, h = np.stack([b, rng.normal(size=b.shape)]), rng.normal(size=(sizes[0], sizes[3]))
-    cell = keras.layers.GRUCell(sizes[3], dtype="float64")
+    cell = keras.layers.GRUCell(sizes[3])
     cell.build((None, sizes[2]))
     cell.set_weights([W_x, W_h, b])
     close(notebook.gru_step(x[:, 0], h, W_x, W_h, b), cell(x[:, 0], h)[0])
@@ -201,11 +193,9 @@ def test_additive_smoothing_is_the_drills(sequences, alpha):
     pairs = np.zeros((5, 5))
     rows = np.array([[0, *sequence] for sequence in sequences])
     np.add.at(pairs, (rows[:, :-1], rows[:, 1:]), 1)
-    smoothing = notebook_functions("03_recurrent_networks", f"{IMPORTS}\npairs, V = None, 5")
-    smoothing.additive.__globals__["pairs"] = pairs
-    smoothing.discounted.__globals__["pairs"] = pairs
-    close(smoothing.additive(alpha), bigram_model(sequences, 5, alpha, 0))
-    close(smoothing.discounted().sum(axis=1), 1)
+    notebook.additive.__globals__.update(pairs=pairs, V=5)  # the cell's names, for all functions
+    close(notebook.additive(alpha), bigram_model(sequences, 5, alpha, 0))
+    close(notebook.discounted().sum(axis=1), 1)
 
 
 @given(st.text("ab\n", max_size=12), st.text("ab", max_size=6))
