@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FASHION_MNIST_CLASSES",
+    "classifier_path",
     "encoder_path",
     "font_path",
     "load_fashion_mnist",
+    "load_gan_runs",
     "load_minilm",
     "load_poems",
     "load_reviews",
@@ -37,6 +39,8 @@ SUMS = "SHA256SUMS"
 REVIEWS = "reviews.tsv.xz"
 POEMS = "poems.tsv.xz"
 FASHION_MNIST = "fashion_mnist.xz"
+GAN_RUNS = "gan_runs.tsv"
+CLASSIFIER = "fashion_classifier.keras"
 FONT = "course-sans-sc.otf"
 ENCODER = "encoder"
 
@@ -100,6 +104,29 @@ def load_fashion_mnist() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarra
         stream = io.BytesIO(lzma.decompress(content))
         arrays = [np.load(stream, allow_pickle=False) for _ in range(4)]
         return tuple(arrays[:2]), tuple(arrays[2:])
+
+
+def load_gan_runs() -> pd.DataFrame:
+    """Return the recorded comparison of generative models: a row for each look at a run.
+
+    Returns:
+        Columns `experiment`, `contender` (str), `seed`, `seconds` (of training so far), `steps`
+        (int), and what notebook 04 measures: `distance`, `precision`, `recall`, `coverage` (float).
+    """
+    import pandas as pd
+
+    with _reading(GAN_RUNS) as content:
+        return pd.read_csv(io.BytesIO(content), sep="\t")
+
+
+def classifier_path() -> str:
+    """Return the path of the classifier of Fashion-MNIST, for Keras to load, once it is verified.
+
+    It takes images (n, 28, 28, 1) from −1 to 1 and gives logits (n, 10). Its layer "features",
+    64 numbers an image, is what generated images are measured in.
+    """
+    _verified(CLASSIFIER)
+    return str(DATA / CLASSIFIER)
 
 
 def font_path() -> str:

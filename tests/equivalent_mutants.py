@@ -14,6 +14,14 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "clip_by_global_norm, line 3: `limit / norm if norm > limit else 1.0` → `limit / norm if norm >= limit else 1.0`": "at norm == limit the quotient is 1",
         "by_one_long_vector, line 4: `if norm <= limit:` → `if norm < limit:`": "at norm == limit the arrays are divided by their norm and multiplied by it",
     },
+    "gaussian_kl": {
+        "number_by_number, line 4: `zip(means, logs, strict=True)` → `zip(logs, means, strict=True)`; then number_by_number, line 3: `zip(mean.tolist(), log_variance.tolist(), strict=True)` → `zip(log_variance.tolist(), mean.tolist(), strict=True)`": "exchanged twice",
+        "entropy_and_cross_entropy, line 2: `log_variance / 2` → `log_variance / 3`; then entropy_and_cross_entropy, line 3: `mean ** 2 + sigma ** 2` → `mean ** 2 + sigma ** 3`": "the cube of exp(log_variance / 3) is the variance too",
+    },
+    "gradient_penalty": {
+        "gradient_penalty, line 8: `np.where(norm > 0, norm, 1)` → `np.where(norm > 0, norm, 2)`": "where the norm is 0 so is g, and 0 / 2 = 0 / 1",
+        "through_the_gram_matrix, line 7: `np.zeros(len(norm))` → `np.ones(len(norm))`": "where the norm is 0, W @ u is 0, and with it all that the share is multiplied by",
+    },
     "padded_perplexity": {
         "padded_perplexity, line 5: `count += mask.sum()` → `count -= mask.sum()`; then padded_perplexity, line 4: `total += loss[mask].sum()` → `total -= loss[mask].sum()`": "the sum and the count both change their sign, and their quotient does not",
     },
@@ -38,6 +46,12 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "roc_auc": {
         "roc_auc, line 10: `positives * (positives + 1) / 2` → `positives * (positives + 1) // 2`": "the product of two numbers in a row is even",
+    },
+    "sample_precision_recall": {
+        "sample_precision_recall, line 4: `np.sum((points[:, None] - others) ** 2, axis=2)` → `np.mean((points[:, None] - others) ** 2, axis=2)`": "all distances shrink by one factor, and only comparisons of distances count",
+    },
+    "transposed_convolution_size": {
+        "from_the_last_copy, line 6: `starts[-1] + needed[padding]` → `starts[-2] + needed[padding]`; then from_the_last_copy, line 2: `np.arange(size)` → `np.arange(size + 1)`": "one start more, and the last but one of them",
     },
     "truncated_bptt": {
         "truncated_bptt, line 4: `range(0, x.shape[1], window)` → `range(0, x.shape[1] + 1, window)`": "a window that starts at the end has no steps",

@@ -41,6 +41,7 @@ def function_of(source: str, like: Callable, *helpers: Callable) -> Callable:
             namespace[name] = types.FunctionType(
                 value.__code__, namespace, name, value.__defaults__, value.__closure__
             )
+            namespace[name].__kwdefaults__ = value.__kwdefaults__
             namespace[name].__module__ = MODULE
     filename = f"<{like.__name__} {next(_numbers)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)

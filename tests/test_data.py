@@ -20,6 +20,8 @@ LOADERS = {
     data.POEMS: data.load_poems,
     data.FASHION_MNIST: data.load_fashion_mnist,
     data.FONT: data.font_path,
+    data.GAN_RUNS: data.load_gan_runs,
+    data.CLASSIFIER: data.classifier_path,
 }
 
 
@@ -113,7 +115,7 @@ def test_digests_cover_every_file_and_the_readme_shows_them():
     names = data.verify()
     shipped = {
         path.relative_to(data.DATA).as_posix()
-        for pattern in ("*.xz", "*.otf", "encoder/**/*")
+        for pattern in ("*.xz", "*.otf", "*.keras", "*.tsv", "encoder/**/*")
         for path in data.DATA.glob(pattern)
         if path.is_file()
     }

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 DATA = Path(__file__).resolve().parent.parent
-PATTERNS = ["*.xz", "*.otf", "encoder/**/*"]
+PATTERNS = ["*.xz", "*.otf", "*.keras", "*.tsv", "encoder/**/*"]
 TABLE = re.compile(r"(?<=<!-- checksums -->\n).*?(?=<!-- end -->)", flags=re.DOTALL)
 
 
