@@ -19,7 +19,7 @@ def reverse_diffusion_step(
     in the shape of `x_t`. The step at t = 0 is the last: it adds no noise. `predicted_noise` is the
     network's output and `noise` a fresh draw from N(0, I), both in the shape of x_t, any shape.
     For sigma_t² take beta_t, or the variance of the posterior, (1 − abar_(t−1)) / (1 − abar_t) ·
-    beta_t: either is right, at every t the same.
+    beta_t: either is right, the same at every t (the examples show the first).
     """
     alpha_bar = np.prod(1 - betas[: t + 1])
     denoised = x_t - betas[t] / np.sqrt(1 - alpha_bar) * predicted_noise
