@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.text import bucketed
+from helpers.transformer import Encoder, MaskedLM, from_keras_hub
 
 if TYPE_CHECKING:
     import keras_hub
@@ -140,7 +141,7 @@ def masked_lm_batches(
         tokenizer, rate: as for `mask_tokens`; `tokens_per_batch` as for `helpers.text.bucketed`.
     Returns:
         A function from the number of the epoch to a dataset of (inputs, labels, weights), as
-        `keras_hub.models.BertMaskedLM` takes them.
+        `helpers.transformer.MaskedLM` takes the inputs.
     """
 
     def batches(epoch: int) -> tf.data.Dataset:
@@ -167,8 +168,8 @@ def masked_lm(
     dropout: float = 0.1,
     max_length: int = 128,
     embeddings: np.ndarray | None = None,
-) -> keras_hub.models.BertMaskedLM:
-    """A new BERT encoder under a masked language model's head, both from KerasHub.
+) -> MaskedLM:
+    """A new BERT encoder under a masked language model's head.
 
     Args:
         tokenizer: of the vocabulary.
@@ -180,41 +181,35 @@ def masked_lm(
     Raises:
         ValueError: `width` or the shape of `embeddings` does not fit.
     """
-    import keras_hub
-
     if width % 64:
         raise ValueError(f"width must be a multiple of 64, the width of a head, not {width}")
-    encoder = keras_hub.models.BertBackbone(
+    encoder = Encoder(
         vocabulary_size=tokenizer.vocabulary_size(),
-        num_layers=layers,
-        num_heads=width // 64,
-        hidden_dim=width,
-        intermediate_dim=4 * width,
+        layers=layers,
+        width=width,
+        heads=width // 64,
+        hidden=4 * width,
+        max_length=max_length,
         dropout=dropout,
-        max_sequence_length=max_length,
     )
     if embeddings is not None:
-        table = encoder.token_embedding.embeddings
+        table = encoder.embeddings.tokens.embeddings
         if embeddings.shape != tuple(table.shape):
             raise ValueError(f"embeddings has shape {embeddings.shape}, not {tuple(table.shape)}")
         # Coordinates near 0.05: above the noise of random positions (0.02), small beside 1.
         known = np.linalg.norm(embeddings, axis=1, keepdims=True) > 0
         table.assign(np.where(known, 0.05 * np.sqrt(width) * embeddings, table.numpy()))
-    encoder.get_layer("pooled_dense").trainable = False  # see load_encoder
-    preprocessor = keras_hub.models.BertMaskedLMPreprocessor(tokenizer, sequence_length=max_length)
-    return keras_hub.models.BertMaskedLM(encoder, preprocessor=preprocessor)
+    return MaskedLM(encoder)
 
 
-def load_encoder(
-    preset: str | None = None,
-) -> tuple[keras_hub.models.BertBackbone, keras_hub.models.BertTokenizer]:
+def load_encoder(preset: str | None = None) -> tuple[Encoder, keras_hub.models.BertTokenizer]:
     """Load a pretrained BERT encoder and its tokenizer.
 
     Args:
         preset: None for the one that ships with the course; the folder of another; or the name of a
             published one ("bert_base_zh"), which KerasHub fetches on the first use and caches.
     Returns:
-        The encoder, with the layer frozen that this course never trains, and the tokenizer.
+        The encoder and its tokenizer.
     Raises:
         ValueError: KerasHub knows no such preset, or it is not of the BERT family.
         ConnectionError: the preset has to be fetched, and that failed.
@@ -222,20 +217,34 @@ def load_encoder(
     """
     import keras_hub
 
+    return _load(keras_hub.models.BertBackbone, preset)
+
+
+def load_masked_lm(preset: str | None = None) -> tuple[MaskedLM, keras_hub.models.BertTokenizer]:
+    """Load a pretrained encoder under the head that it was pretrained with. Arguments and errors
+    are those of `load_encoder`."""
+    import keras_hub
+
+    return _load(keras_hub.models.BertMaskedLM, preset)
+
+
+def _load(kind: type, preset: str | None) -> tuple:
+    import keras_hub
+
     if preset is None:
         from helpers.data import encoder_path
 
         preset = encoder_path()
+    # A task would build its preprocessor too, with a tokenizer that nobody asked for.
+    settings = {"preprocessor": None} if issubclass(kind, keras_hub.models.Task) else {}
     try:
-        encoder = keras_hub.models.BertBackbone.from_preset(preset)
+        model = kind.from_preset(preset, **settings)
         tokenizer = keras_hub.models.BertTokenizer.from_preset(preset)
     except OSError as error:  # those of the HTTP libraries are among them
         if Path(preset).exists():
             raise
         raise ConnectionError(
             f"preset {preset!r} could not be fetched: connect to a network and call "
-            "load_encoder again, or call load_encoder() for the encoder that ships"
+            "it again, or leave the preset out for the encoder that ships"
         ) from error
-    # BERT's second objective trained this layer, on [CLS]; the course has no use for it.
-    encoder.get_layer("pooled_dense").trainable = False
-    return encoder, tokenizer
+    return from_keras_hub(model), tokenizer

@@ -10,6 +10,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "with_bincount, line 9: `weight.sum(axis=1, keepdims=True)` → `weight.mean(axis=1, keepdims=True)`": "no weight is negative: the mean is 0 where the sum is",
         "bigram_model, line 5: `count[previous, token] += 1` → `count[previous, token] -= 1`; then bigram_model, line 6: `smoothed = count + alpha` → `smoothed = count - alpha`": "counts and alpha both change their sign, and so do the sums of the rows",
     },
+    "bpe_merge": {
+        "by_position, line 6: `frequency.get(pair, 0)` → `frequency.get(pair, -1)`": "all frequencies are one less, and only their order counts",
+        "by_position, line 6: `frequency.get(pair, 0)` → `frequency.get(pair, 1)`": "all frequencies are one more, and only their order counts",
+    },
     "clip_by_global_norm": {
         "clip_by_global_norm, line 3: `limit / norm if norm > limit else 1.0` → `limit / norm if norm >= limit else 1.0`": "at norm == limit the quotient is 1",
         "by_one_long_vector, line 4: `if norm <= limit:` → `if norm < limit:`": "at norm == limit the arrays are divided by their norm and multiplied by it",
@@ -21,6 +25,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "gradient_penalty": {
         "gradient_penalty, line 8: `np.where(norm > 0, norm, 1)` → `np.where(norm > 0, norm, 2)`": "where the norm is 0 so is g, and 0 / 2 = 0 / 1",
         "through_the_gram_matrix, line 7: `np.zeros(len(norm))` → `np.ones(len(norm))`": "where the norm is 0, W @ u is 0, and with it all that the share is multiplied by",
+    },
+    "masked_attention_weights": {
+        "masked_attention_weights, line 4: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
+        "masked_attention_weights, line 7: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
     },
     "padded_perplexity": {
         "padded_perplexity, line 5: `count += mask.sum()` → `count -= mask.sum()`; then padded_perplexity, line 4: `total += loss[mask].sum()` → `total -= loss[mask].sum()`": "the sum and the count both change their sign, and their quotient does not",
@@ -50,6 +58,14 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "sample_precision_recall": {
         "sample_precision_recall, line 4: `np.sum((points[:, None] - others) ** 2, axis=2)` → `np.mean((points[:, None] - others) ** 2, axis=2)`": "all distances shrink by one factor, and only comparisons of distances count",
     },
+    "scaled_dot_product_attention": {
+        "scaled_dot_product_attention, line 5: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
+        "scaled_dot_product_attention, line 8: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
+    },
+    "softmax": {
+        "softmax, line 3: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
+        "softmax, line 6: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
+    },
     "transposed_convolution_size": {
         "from_the_last_copy, line 6: `starts[-1] + needed[padding]` → `starts[-2] + needed[padding]`; then from_the_last_copy, line 2: `np.arange(size)` → `np.arange(size + 1)`": "one start more, and the last but one of them",
     },
@@ -58,5 +74,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "warmup_cosine": {
         "warmup_cosine, line 4: `step >= total_steps` → `step > total_steps`": "at the end 1 + cos(π) is exactly 0",
+    },
+    "wordpiece_tokens": {
+        "with_regular_expressions, line 8: `sorted(vocabulary, key=len, reverse=True)` → `sorted(vocabulary, reverse=True)`": "pieces that fit at one place begin each other: in the order of letters the longer one comes later too",
+        "by_going_through_the_vocabulary, line 7: `max(fitting, key=len)` → `max(fitting)`": "pieces that fit at one place begin each other: in the order of letters the longer one comes later too",
+        "wordpiece_tokens, line 5: `end = len(word)` → `end = len(word) + 1`": "a slice ends with the word: the whole rest is tried twice",
     },
 }

@@ -14,15 +14,16 @@ import requests
 import tensorflow as tf
 
 from helpers import gpu, pretraining, reviews, text, training
-from helpers.data import encoder_path
 from helpers.pretraining import (
     cooccurrence_embeddings,
     load_encoder,
+    load_masked_lm,
     mask_tokens,
     masked_lm,
     masked_lm_batches,
 )
 from helpers.text import bucketed, tokenize
+from helpers.transformer import Encoder, MaskedLM, paired_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 PAD, UNK, CLS, SEP, MASK = range(5)
@@ -249,11 +250,11 @@ def test_an_epoch_has_every_text_once_with_masks_of_its_own(tokenizer):
 
 def test_a_new_model_takes_the_batches(tiny):
     model = masked_lm(tiny, layers=1, width=64, max_length=16)
-    assert isinstance(model, keras_hub.models.BertMaskedLM)
+    assert isinstance(model, MaskedLM)
     ids = tokenize(["房间很大", "早餐很好", "服务态度热情"], tiny, max_length=16)
     dataset = masked_lm_batches(ids, tiny)(0)
     spec, labels, weights = dataset.element_spec
-    assert set(spec) == {tensor.name for tensor in model.inputs}
+    assert set(spec) == {"token_ids", "segment_ids", "padding_mask", "mask_positions"}
     assert all(part.dtype == tf.int32 and part.shape.rank == 2 for part in spec.values())
     assert labels.dtype == tf.int32 and weights.dtype == tf.float32
     for inputs, labels, weights in dataset:
@@ -266,19 +267,22 @@ def test_a_new_model_takes_the_batches(tiny):
 
 
 def test_the_new_model_is_as_large_as_asked(tiny):
-    encoder = masked_lm(tiny, layers=2, width=128, dropout=0.2, max_length=24).backbone
-    assert (encoder.num_layers, encoder.hidden_dim, encoder.num_heads) == (2, 128, 2)
-    assert (encoder.intermediate_dim, encoder.max_sequence_length) == (512, 24)
-    assert encoder.vocabulary_size == tiny.vocabulary_size() and encoder.dropout == 0.2
-    assert not encoder.get_layer("pooled_dense").trainable
+    encoder = masked_lm(tiny, layers=2, width=128, dropout=0.2, max_length=24).encoder
+    first, second = encoder.blocks
+    assert first.attention.heads == second.attention.heads == 2
+    assert first.feed_forward.expand.kernel.shape == (128, 512)
+    assert encoder.embeddings.positions.embeddings.shape == (24, 128)
+    assert encoder.embeddings.tokens.embeddings.shape == (tiny.vocabulary_size(), 128)
+    assert first.dropout.rate == first.attention.dropout.rate == encoder.embeddings.dropout.rate
+    assert first.dropout.rate == 0.2
 
 
 def test_the_model_starts_from_the_vectors_it_is_given(tiny):
     vectors = np.random.default_rng(0).normal(size=(tiny.vocabulary_size(), 64))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[:5] = 0
-    encoder = masked_lm(tiny, layers=1, width=64, embeddings=vectors).backbone
-    table = encoder.token_embedding.embeddings.numpy()
+    encoder = masked_lm(tiny, layers=1, width=64, embeddings=vectors).encoder
+    table = encoder.embeddings.tokens.embeddings.numpy()
     np.testing.assert_allclose(table[5:], 0.05 * 8 * vectors[5:], rtol=1e-5, atol=1e-7)
     assert 0.01 < table[:5].std() < 0.03  # no vector: the random start
 
@@ -301,14 +305,14 @@ def test_a_width_that_heads_do_not_divide(tiny, width):
 
 def test_the_shipped_encoder_is_what_the_course_says(shipped):
     encoder, tokenizer = shipped
-    assert isinstance(encoder, keras_hub.models.BertBackbone)
+    assert isinstance(encoder, Encoder)
     assert {weight.dtype for weight in encoder.weights} == {"float32"}
     assert {layer.compute_dtype for layer in encoder.layers} == {"float32"}
-    assert (encoder.num_layers, encoder.hidden_dim) == (3, 192)
-    assert encoder.vocabulary_size == tokenizer.vocabulary_size() == 12_000
+    assert len(encoder.blocks) == 3
+    assert encoder.embeddings.tokens.embeddings.shape == (tokenizer.vocabulary_size(), 192)
+    assert tokenizer.vocabulary_size() == 12_000
     assert [tokenizer.id_to_token(i) for i in range(5)] == SPECIAL_TOKENS
-    assert not encoder.get_layer("pooled_dense").trainable
-    assert encoder.get_layer("transformer_layer_0").trainable
+    assert len(encoder.trainable_weights) == len(encoder.weights)
 
 
 def test_the_shipped_tokenizer_uses_words(tokenizer, parts):
@@ -322,8 +326,8 @@ def test_the_shipped_tokenizer_uses_words(tokenizer, parts):
 
 
 def test_the_shipped_weights_and_vocabulary_belong_together(tokenizer, parts):
-    model = keras_hub.models.BertMaskedLM.from_preset(encoder_path())
-    assert model.preprocessor.tokenizer.split_on_cjk is False  # as load_encoder's
+    model, own = load_masked_lm()
+    assert own.split_on_cjk is tokenizer.split_on_cjk is False
     ids = tokenize(parts["validation"]["text"][:300], tokenizer)
     total = count = 0
     for inputs, labels, weights in masked_lm_batches(ids, tokenizer)(0):
@@ -362,9 +366,10 @@ def folder(tmp_path):
 def test_another_preset_goes_the_same_way(folder):
     path, saved = folder
     encoder, tokenizer = load_encoder(str(path))
-    for before, after in zip(saved.get_weights(), encoder.get_weights(), strict=True):
-        np.testing.assert_array_equal(before, after)
-    assert not encoder.get_layer("pooled_dense").trainable
+    pairs = list(paired_weights(encoder, saved))
+    assert len(pairs) == len(encoder.weights)
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours.numpy().ravel(), theirs.numpy().ravel())
 
     rows = tokenize(["房间很大，Wifi 很好", "早餐差"], tokenizer)
     pieces = [[tokenizer.id_to_token(i) for i in row] for row in rows.to_list()]
@@ -374,13 +379,12 @@ def test_another_preset_goes_the_same_way(folder):
     ]
     ((inputs, labels),) = bucketed(rows, [1, 0])
     assert labels.numpy().tolist() == [1, 0]
-    hidden = encoder(inputs)["sequence_output"]  # (batch, time, units)
+    hidden = encoder(inputs)  # (batch, time, width)
     assert hidden.shape == (2, 11, 64)
+    np.testing.assert_allclose(hidden, saved(inputs)["sequence_output"], rtol=1e-4, atol=1e-5)
     # Padding is masked: the short text alone has the same hidden states.
     ((alone, _),) = bucketed(rows[1:], [0])
-    np.testing.assert_allclose(
-        encoder(alone)["sequence_output"][0], hidden[1, :5], rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(encoder(alone)[0], hidden[1, :5], rtol=1e-4, atol=1e-5)
 
 
 def test_a_folder_without_its_files_is_no_network_trouble(folder):
@@ -407,7 +411,7 @@ def test_offline_is_one_sentence_that_says_what_to_do(monkeypatch, error):
     message = str(caught.value)
     assert type(caught.value) is ConnectionError and caught.value.__cause__ is error
     assert "'bert_base_zh' could not be fetched: connect to a network" in message
-    assert "load_encoder()" in message
+    assert "the encoder that ships" in message
     assert "\n" not in message and ". " not in message
 
 
@@ -415,7 +419,9 @@ def test_the_connection_may_break_between_the_two_parts(monkeypatch):
     def from_preset(preset):
         raise OSError("gone")
 
-    monkeypatch.setattr(keras_hub.models.BertBackbone, "from_preset", lambda preset: object())
+    monkeypatch.setattr(
+        keras_hub.models.BertBackbone, "from_preset", lambda preset, **settings: object()
+    )
     monkeypatch.setattr(keras_hub.models.BertTokenizer, "from_preset", from_preset)
     with pytest.raises(ConnectionError, match="could not be fetched"):
         load_encoder("bert_base_zh")
@@ -438,6 +444,30 @@ def test_a_preset_of_another_family(tmp_path):
 # --- how the shipped encoder was made
 
 
+def make_script(monkeypatch):
+    spec = importlib.util.spec_from_file_location("make_encoder", ROOT / "data/make/encoder.py")
+    script = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spec.loader.exec_module(script)
+    return script
+
+
+def test_what_is_saved_is_what_was_trained(monkeypatch, tmp_path, tiny):
+    script = make_script(monkeypatch)
+    monkeypatch.setattr(script, "OUTPUT", tmp_path / "encoder")
+    model = masked_lm(tiny, layers=2, width=64, dropout=0.3, max_length=16)
+    for number, weight in enumerate(model.weights):
+        weight.assign(np.random.default_rng(number).normal(size=weight.shape))
+    history = SimpleNamespace(steps=[2], loss=[3.0, 1.0], validation={"loss": [2.5]})
+    script.save(model, tiny, history)
+    again, tokenizer = load_masked_lm(str(tmp_path / "encoder"))
+    assert tokenizer.get_vocabulary() == tiny.get_vocabulary()
+    assert tokenizer.split_on_cjk is False
+    for before, after in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert again.encoder.blocks[0].dropout.rate == 0.3
+
+
 def test_pretraining_never_reads_a_held_out_review(monkeypatch, tmp_path, parts):
     """Run data/make/encoder.py with stand-ins, and look at every text that it learns from."""
     learned = {}
@@ -449,15 +479,12 @@ def test_pretraining_never_reads_a_held_out_review(monkeypatch, tmp_path, parts)
     def cooccurrence(token_ids, size, width):
         learned["vectors"] = token_ids.texts
 
-    spec = importlib.util.spec_from_file_location("make_encoder", ROOT / "data/make/encoder.py")
-    script = importlib.util.module_from_spec(spec)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    spec.loader.exec_module(script)
+    script = make_script(monkeypatch)
     vocabulary = SimpleNamespace(vocabulary_size=lambda: 12_000)
     monkeypatch.setattr(sys, "argv", ["encoder.py", "package.tar.gz"])
     monkeypatch.setattr(script, "WORK", tmp_path)
     monkeypatch.setattr(script, "OUTPUT", tmp_path)
-    monkeypatch.setattr(script, "save", lambda model, history: None)
+    monkeypatch.setattr(script, "save", lambda model, tokenizer, history: None)
     monkeypatch.setattr(script, "newspaper", lambda package: ["报纸"])
     monkeypatch.setattr(
         script, "make_tokenizer", lambda texts, path: learned.update(pieces=texts) or vocabulary

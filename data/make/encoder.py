@@ -71,7 +71,7 @@ def main() -> None:
     history = trainer.fit(
         batches, arguments.steps, validation=held_out, evaluate_every=200, checkpoint_every=200
     )
-    save(model, history)
+    save(model, tokenizer, history)
 
 
 def newspaper(package: Path) -> list[str]:
@@ -129,16 +129,34 @@ def learn_vocabulary(texts: list[str]) -> list[str]:
     return sorted(ids, key=ids.get)
 
 
-def save(model, history) -> None:
-    """Write the preset, the vocabulary with it, and the losses that notebook 01 draws."""
-    import keras
+def save(model, tokenizer, history) -> None:
+    """Write the preset, the vocabulary with it, and the losses that notebook 01 draws.
 
-    from helpers.pretraining import masked_lm
+    The weights go out through KerasHub's model of the same form, whose presets others can load.
+    """
+    import keras
+    import keras_hub
+
+    from helpers.transformer import paired_weights
 
     # A preset keeps the precision of its training; readers get float32.
     keras.config.set_dtype_policy("float32")
-    portable = masked_lm(model.preprocessor.tokenizer, width=WIDTH)
-    portable.set_weights(model.get_weights())
+    block, embeddings = model.encoder.blocks[0], model.encoder.embeddings
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=embeddings.tokens.input_dim,
+        num_layers=len(model.encoder.blocks),
+        num_heads=block.attention.heads,
+        hidden_dim=embeddings.tokens.output_dim,
+        intermediate_dim=block.feed_forward.expand.units,
+        dropout=block.dropout.rate,
+        max_sequence_length=embeddings.positions.input_dim,
+    )
+    preprocessor = keras_hub.models.BertMaskedLMPreprocessor(
+        tokenizer, sequence_length=backbone.max_sequence_length
+    )
+    portable = keras_hub.models.BertMaskedLM(backbone, preprocessor=preprocessor)
+    for ours, theirs in paired_weights(model, portable):
+        theirs.assign(ours.numpy().reshape(theirs.shape))
     shutil.rmtree(OUTPUT, ignore_errors=True)
     portable.save_to_preset(str(OUTPUT))
     # KerasHub 0.32 forgets this argument when it saves a tokenizer, and takes it when it loads one.
