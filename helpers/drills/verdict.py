@@ -237,11 +237,13 @@ def show(value: Any, digits: int = 6) -> str:
         text = np.array2string(value, threshold=24, edgeitems=2, separator=", ", formatter=form)
         return " ".join(text.split())
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {show(item, digits)}" for key, item in value.items()) + "}"
+        items = [f"{show(key, digits)}: {show(item, digits)}" for key, item in value.items()]
+        return "{" + ", ".join(items) + "}"
     if isinstance(value, list | tuple):
         left, right = "[]" if isinstance(value, list) else "()"
         items = [show(item, digits) for item in value[:8]] + ["…"] * (len(value) > 8)
-        return f"{left}{', '.join(items)}{right}"
+        comma = "," * (left == "(" and len(items) == 1)
+        return f"{left}{', '.join(items)}{comma}{right}"
     if isinstance(value, float | np.floating):
         return f"{value:.{digits}g}"
     if callable(value):
