@@ -27,10 +27,13 @@ __all__ = [
     "encoder_path",
     "font_path",
     "load_fashion_mnist",
+    "load_fine_tuning_runs",
     "load_gan_runs",
+    "load_gpt_runs",
     "load_minilm",
     "load_poems",
     "load_reviews",
+    "load_scaling_runs",
     "verify",
 ]
 
@@ -40,6 +43,9 @@ REVIEWS = "reviews.tsv.xz"
 POEMS = "poems.tsv.xz"
 FASHION_MNIST = "fashion_mnist.xz"
 GAN_RUNS = "gan_runs.tsv"
+FINE_TUNING_RUNS = "fine_tuning_runs.tsv"
+GPT_RUNS = "gpt_runs.tsv"
+SCALING_RUNS = "scaling_runs.tsv"
 CLASSIFIER = "fashion_classifier.keras"
 FONT = "course-sans-sc.otf"
 ENCODER = "encoder"
@@ -116,6 +122,47 @@ def load_gan_runs() -> pd.DataFrame:
     import pandas as pd
 
     with _reading(GAN_RUNS) as content:
+        return pd.read_csv(io.BytesIO(content), sep="\t")
+
+
+def load_fine_tuning_runs() -> pd.DataFrame:
+    """Return the recorded runs of fine-tuning: a row for each.
+
+    Returns:
+        Columns `experiment` ("recipes" or "labels"), `name` (of the recipe, or of the way to
+        classify), `labels`, `seed` (int), `accuracy` and `loss` (nats), on the validation reviews.
+    """
+    import pandas as pd
+
+    with _reading(FINE_TUNING_RUNS) as content:
+        return pd.read_csv(io.BytesIO(content), sep="\t")
+
+
+def load_gpt_runs() -> pd.DataFrame:
+    """Return the recorded training runs of small language models on the poems, a row each.
+
+    Returns:
+        Columns `experiment`, `contender` (str), `seed`, `updates`, `parameters` (int), and what
+        notebook 06 measures on the test poems: `bits` per character, the probability of a `rhyme`,
+        and by `chance`, that of another poem's rhyme (float).
+    """
+    import pandas as pd
+
+    with _reading(GPT_RUNS) as content:
+        return pd.read_csv(io.BytesIO(content), sep="\t")
+
+
+def load_scaling_runs() -> pd.DataFrame:
+    """Return the grid of small GPTs to which notebook 06 fits a scaling law, a row for each run.
+
+    Returns:
+        Columns `role` (str: "grid", or "larger" for the run to be forecast), `width`, `asked`
+        (tokens that were to be read), `seed`, `parameters`, `tokens` (that were read) (int), and
+        `loss` (float: nats per character on the validation poems).
+    """
+    import pandas as pd
+
+    with _reading(SCALING_RUNS) as content:
         return pd.read_csv(io.BytesIO(content), sep="\t")
 
 

@@ -24,7 +24,7 @@ def notebook_names(name: str, constants: set[str]) -> SimpleNamespace:
     """What the notebook imports and defines, and of its assignments those to `constants`."""
     namespace: dict = {"__name__": __name__}  # a module that exists: AutoGraph asks for it
     for node in _statements(name):
-        wanted = isinstance(node, ast.Import | ast.ImportFrom)
+        wanted = isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef)
         wanted |= isinstance(node, ast.FunctionDef) and not node.decorator_list
         if isinstance(node, ast.Assign):
             assigned = {n.id for n in ast.walk(node.targets[0]) if isinstance(n, ast.Name)}

@@ -21,6 +21,9 @@ LOADERS = {
     data.FASHION_MNIST: data.load_fashion_mnist,
     data.FONT: data.font_path,
     data.GAN_RUNS: data.load_gan_runs,
+    data.FINE_TUNING_RUNS: data.load_fine_tuning_runs,
+    data.GPT_RUNS: data.load_gpt_runs,
+    data.SCALING_RUNS: data.load_scaling_runs,
     data.CLASSIFIER: data.classifier_path,
 }
 

@@ -1,0 +1,78 @@
+"""Make data/gpt_runs.tsv, the training runs on Tang poems that notebook 06 shows.
+
+    python data/make/gpt_runs.py
+
+A GPT and an LSTM of equal size get equal seconds of two processors, three seeds each. What an
+update costs is measured in processor time, once for each, so that it hardly matters what else the
+machine does. The functions are those of the notebook, as they stand there. About 4 minutes on two
+quiet cores. Kill it at any time: runs that are in the file are not made again.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+OUTPUT = ROOT / "data" / "gpt_runs.tsv"
+# The learning rate and the characters in a batch; each the better of a few that were tried.
+TRAINING = {"GPT": (3e-3, 512), "LSTM": (1e-2, 1_536)}
+SECONDS = 20
+SEEDS = range(3)
+NAMES = ["experiment", "contender", "seed"]
+CONSTANTS = "layers SIZES SIZE poems rows characters V data rare_kinds sounds"
+
+
+def main() -> None:
+    from helpers.gpu import setup
+
+    print(setup(seed=0))
+
+    import pandas as pd
+    from notebook_functions import notebook_names
+
+    notebook = notebook_names("06_gpt_from_scratch", set(CONSTANTS.split()))
+    runs = pd.read_csv(OUTPUT, sep="\t") if OUTPUT.exists() else pd.DataFrame(columns=NAMES)
+    done = {tuple(key) for key in runs[NAMES].values}
+
+    def note(experiment: str, contender: str, seed: int, model, updates: int) -> None:
+        nonlocal runs
+        rhyme, chance = notebook.rhyme(model)
+        row = dict(experiment=experiment, contender=contender, seed=seed, updates=updates)
+        row |= dict(parameters=model.count_params(), bits=notebook.bits(model))
+        row |= dict(rhyme=rhyme, chance=chance)
+        runs = pd.concat([runs, pd.DataFrame([row])], ignore_index=True)
+        runs = runs.astype({"seed": int, "updates": int, "parameters": int})
+        runs.to_csv(OUTPUT, sep="\t", index=False, lineterminator="\n", float_format="%.5g")
+        print(*row.values(), flush=True)
+
+    def processor_seconds(make, contender: str, updates: int) -> float:
+        start = time.process_time()
+        notebook.train(make(0), updates, *TRAINING[contender], show=False)
+        return time.process_time() - start
+
+    makers = {"GPT": notebook.new_gpt, "LSTM": notebook.new_lstm}
+    costs = {  # of an update, in processor seconds; found again in an unfinished file
+        row.contender: 2 * SECONDS / row.updates
+        for row in runs.itertuples()
+        if row.experiment == f"race, {SECONDS} s"
+    }
+
+    for seed in SEEDS:
+        for contender, make in makers.items():
+            key = (f"race, {SECONDS} s", contender, seed)
+            if key in done:
+                continue
+            for name, maker in makers.items() if len(costs) < 2 else ():
+                few, more = (processor_seconds(maker, name, n) for n in (4, 34))
+                costs[name] = (more - few) / 30
+                print(f"{name}: {costs[name]:.3f} processor seconds an update", flush=True)
+            updates = round(2 * SECONDS / costs[contender])
+            model = make(seed)
+            notebook.train(model, updates, *TRAINING[contender], show=False)
+            note(*key, model, updates)
+
+
+if __name__ == "__main__":
+    main()
