@@ -44,7 +44,7 @@ def embedding(rows: int, width: int) -> keras.layers.Embedding:
 
 
 def gelu(x):
-    """x times the share of a standard normal below x, in the tanh form of BERT's first code
+    """x times the share of a standard normal below x, in the tanh form of Google's code for BERT
     (Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016)."""
     return ops.gelu(x, approximate=True)
 

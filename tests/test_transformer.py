@@ -112,7 +112,10 @@ def test_another_model_is_refused():
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
 def test_grouped_heads_equal_keras(key_heads):
     x = np.random.default_rng(0).normal(size=(2, 5, 16)).astype("float32")
-    ours, theirs = Attention(16, 4, key_heads=key_heads), keras.layers.GroupQueryAttention(4, 4, key_heads)
+    ours, theirs = (
+        Attention(16, 4, key_heads=key_heads),
+        keras.layers.GroupQueryAttention(4, 4, key_heads),
+    )
     ours(x), theirs(x, x)
     scattered(theirs)
     for mine, other in zip(ours.weights, theirs.weights, strict=True):
