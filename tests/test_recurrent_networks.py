@@ -1,7 +1,6 @@
 """What notebook 03 writes by hand: gradients, cells and samplers, on any input."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from notebook_functions import notebook_functions
@@ -15,7 +14,6 @@ from helpers.drills.recurrent.truncated_bptt import truncated_bptt
 IMPORTS = """
 import re
 import numpy as np
-from pypinyin import Style, lazy_pinyin
 from scipy.special import expit, log_softmax, softmax
 """
 notebook = notebook_functions("03_recurrent_networks", IMPORTS)
@@ -204,10 +202,3 @@ def test_longest_overlap_equals_all_substrings(library, text):
     n = len(text)
     runs = [j - i for i in range(n) for j in range(i + 1, n + 1) if text[i:j] in library]
     assert notebook.longest_overlap(text) == max(runs, default=0)
-
-
-@pytest.mark.parametrize(("one", "other", "same"), [("山", "间", True), ("天", "月", False),
-                         ("流", "楼", True), ("光", "霜", True), ("光", "乡", True),
-                         ("新", "人", True), ("月", "河", False), ("月", "夜", True)])  # fmt: skip
-def test_rhymes_that_every_child_knows(one, other, same):
-    assert (notebook.rhyme_sound(one) == notebook.rhyme_sound(other)) == same
