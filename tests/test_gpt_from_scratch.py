@@ -37,7 +37,7 @@ TEXTS = st.lists(st.text(alphabet="abc 山月é🙂", min_size=1, max_size=12), 
 @FEW
 @given(TEXTS, st.text(max_size=20))
 def test_encoding_is_the_librarys_with_our_merges(texts, text):
-    ranks = notebook.train_bpe([*texts, "abcdefghijklmnopq"], 12)  # there is always a pair
+    ranks = notebook.train_bpe(texts, 12)
     merges = list(ranks)
     numbers = {sign: number for number, sign in enumerate(notebook.SIGNS)}
     for left, right in merges:
@@ -58,6 +58,16 @@ def test_training_is_the_librarys():
     ranks, model = notebook.train_bpe(texts, 40), library(texts, 40)
     for text in kinds:
         assert list(notebook.encode_bpe(text, ranks)) == model.encode(text).tokens
+
+
+def test_training_stops_where_no_pair_is_left():
+    texts = ["abc", "山", "abc", "é"]
+    ranks, model = notebook.train_bpe(texts, 40), library(texts, 40)
+    assert len(ranks) == 2 + 2 + 1  # each text has become one symbol
+    for text in texts:
+        assert list(notebook.encode_bpe(text, ranks)) == model.encode(text).tokens
+        assert len(model.encode(text).tokens) == 1
+    assert notebook.train_bpe([], 40) == notebook.train_bpe(["a", ""], 40) == {}
 
 
 def test_the_signs_are_gpt_2s():
