@@ -8,17 +8,18 @@ from test_training_bench import measured_ratio
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITE = """
-import resource, sys
+import sys
 from helpers.gpu import setup
 
 setup(seed=0)
 sys.path.insert(0, "tests/benchmarks")
+from test_memory_bench import peak_of_this_process
 from test_gpt_bench import writers
 
 write = writers(4, 256)
 if sys.argv[1] in write:
     write[sys.argv[1]]()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_of_this_process())
 """
 
 
@@ -75,12 +76,11 @@ def test_256_tokens_with_the_cache_against_without():
 
 
 def test_peak_memory_of_writing():
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
     peaks = {}
     for way in ("nothing", "without", "with"):  # each in a process of its own
         command = [sys.executable, "-c", WRITE, way]
         run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-        peaks[way] = int(run.stdout.split()[-1]) / unit
+        peaks[way] = float(run.stdout.split()[-1])
     print(
         f"\n256 tokens in 4 texts: {peaks['without']:,.0f} MB at the peak without a cache, "
         f"{peaks['with']:,.0f} MB with it; the model alone {peaks['nothing']:,.0f} MB"

@@ -1,5 +1,6 @@
 """Peak memory of notebook 01, beside that of a process which only imports its libraries."""
 
+import re
 import resource
 import subprocess
 import sys
@@ -9,6 +10,15 @@ import nbformat
 from nbclient import NotebookClient
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_training_pipeline.ipynb"
+
+
+def peak_of_this_process() -> float:
+    """Its largest resident memory so far, in MB. (On Linux `ru_maxrss` begins with that of the
+    process which started this one, so the kernel's own account is read there.)"""
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def peak_of_children() -> float:

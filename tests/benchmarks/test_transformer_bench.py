@@ -9,17 +9,18 @@ from test_training_bench import measured_ratio
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = """
-import resource, sys
+import sys
 from helpers.gpu import setup
 
 setup(seed=0)
 sys.path.insert(0, "tests/benchmarks")
+from test_memory_bench import peak_of_this_process
 from test_transformer_bench import encoders
 
 for work in encoders().get(sys.argv[1], {}).values():
     for _ in range(5):
         work()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_of_this_process())
 """
 
 
@@ -76,12 +77,11 @@ def test_the_encoder_is_as_fast_as_kerashubs(work):
 
 
 def test_peak_memory_of_training():
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
     peaks = {}
     for name in ("nothing", "theirs", "ours"):  # each in a process of its own
         command = [sys.executable, "-c", TRAIN, name]
         result = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-        peaks[name] = int(result.stdout.split()[-1]) / unit
+        peaks[name] = float(result.stdout.split()[-1])
     theirs, ours = peaks["theirs"] - peaks["nothing"], peaks["ours"] - peaks["nothing"]
     print(
         f"\ntraining an encoder, peak memory above the imports: {theirs:,.0f} MB with KerasHub's, "
