@@ -119,10 +119,7 @@ def load_gan_runs() -> pd.DataFrame:
         Columns `experiment`, `contender` (str), `seed`, `seconds` (of training so far), `steps`
         (int), and what notebook 04 measures: `distance`, `precision`, `recall`, `coverage` (float).
     """
-    import pandas as pd
-
-    with _reading(GAN_RUNS) as content:
-        return pd.read_csv(io.BytesIO(content), sep="\t")
+    return _recorded(GAN_RUNS)
 
 
 def load_fine_tuning_runs() -> pd.DataFrame:
@@ -132,10 +129,7 @@ def load_fine_tuning_runs() -> pd.DataFrame:
         Columns `experiment` ("recipes" or "labels"), `name` (of the recipe, or of the way to
         classify), `labels`, `seed` (int), `accuracy` and `loss` (nats), on the validation reviews.
     """
-    import pandas as pd
-
-    with _reading(FINE_TUNING_RUNS) as content:
-        return pd.read_csv(io.BytesIO(content), sep="\t")
+    return _recorded(FINE_TUNING_RUNS)
 
 
 def load_gpt_runs() -> pd.DataFrame:
@@ -146,10 +140,7 @@ def load_gpt_runs() -> pd.DataFrame:
         notebook 06 measures on the test poems: `bits` per character, the probability of a `rhyme`,
         and by `chance`, that of another poem's rhyme (float).
     """
-    import pandas as pd
-
-    with _reading(GPT_RUNS) as content:
-        return pd.read_csv(io.BytesIO(content), sep="\t")
+    return _recorded(GPT_RUNS)
 
 
 def load_scaling_runs() -> pd.DataFrame:
@@ -160,10 +151,7 @@ def load_scaling_runs() -> pd.DataFrame:
         (tokens that were to be read), `seed`, `parameters`, `tokens` (that were read) (int), and
         `loss` (float: nats per character on the validation poems).
     """
-    import pandas as pd
-
-    with _reading(SCALING_RUNS) as content:
-        return pd.read_csv(io.BytesIO(content), sep="\t")
+    return _recorded(SCALING_RUNS)
 
 
 def classifier_path() -> str:
@@ -205,6 +193,14 @@ def verify() -> list[str]:
     for name in names:
         _verified(name)
     return names
+
+
+def _recorded(name: str) -> pd.DataFrame:
+    """A file of recorded training runs, which is tab-separated."""
+    import pandas as pd
+
+    with _reading(name) as content:
+        return pd.read_csv(io.BytesIO(content), sep="\t")
 
 
 @contextlib.contextmanager

@@ -244,7 +244,7 @@ def _load(kind: type, preset: str | None) -> tuple:
         if Path(preset).exists():
             raise
         raise ConnectionError(
-            f"preset {preset!r} could not be fetched: connect to a network and call "
-            "it again, or leave the preset out for the encoder that ships"
+            f"preset {preset!r} could not be fetched: connect to a network and try "
+            "again, or leave the preset out for the encoder that ships"
         ) from error
     return from_keras_hub(model), tokenizer

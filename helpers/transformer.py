@@ -201,6 +201,21 @@ class Block(keras.layers.Layer):
         return x if cache is None else (x, cache)
 
 
+def plain_block(
+    width: int,
+    heads: int,
+    hidden: int,
+    norm: Callable[[], keras.layers.Layer],
+    *,
+    norm_first: bool = False,
+    dropout: float = 0.0,
+) -> Block:
+    """The block of BERT and of GPT-2, which differ in the normalisation and its place."""
+    attention = Attention(width, heads, dropout=dropout)
+    feed_forward = FeedForward(width, hidden)
+    return Block(attention, feed_forward, norm, norm_first=norm_first, dropout=dropout)
+
+
 class Embeddings(keras.layers.Layer):
     """What goes into BERT: the vectors of a token, of its place and of its sentence, added and
     normalised."""
@@ -246,13 +261,7 @@ class Encoder(keras.Model):
         super().__init__()
         self.embeddings = Embeddings(vocabulary_size, width, max_length, segments, dropout)
         self.blocks = [
-            Block(
-                Attention(width, heads, dropout=dropout),
-                FeedForward(width, hidden),
-                bert_norm,
-                dropout=dropout,
-            )
-            for _ in range(layers)
+            plain_block(width, heads, hidden, bert_norm, dropout=dropout) for _ in range(layers)
         ]
         self(symbolic_inputs())
 
@@ -372,13 +381,7 @@ def gpt(
 ) -> Decoder:
     """A decoder built as GPT-2 is: learned positions, normalisation first, GELU."""
     blocks = [
-        Block(
-            Attention(width, heads, dropout=dropout),
-            FeedForward(width, hidden),
-            gpt_norm,
-            norm_first=True,
-            dropout=dropout,
-        )
+        plain_block(width, heads, hidden, gpt_norm, norm_first=True, dropout=dropout)
         for _ in range(layers)
     ]
     return Decoder(vocabulary_size, width, blocks, max_length=max_length, dropout=dropout)

@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 OUTPUT = ROOT / "data" / "fine_tuning_runs.tsv"
-NAMES = ["experiment", "name", "labels", "seed"]
 CONSTANTS = "layers PRESETS PRESET RATE SIZES LOSS encoder tokenizer ENCODER train validation _"
 CONSTANTS += " train_ids validation_ids validation_batches pretrained_weights RECIPES EPOCHS WAYS"
 
@@ -25,10 +24,17 @@ def main() -> None:
     print(setup(seed=0))
 
     import keras
-    import pandas as pd
     from notebook_functions import notebook_names
+    from recording import record
 
     notebook = notebook_names("05_bert_from_scratch", set(CONSTANTS.split()))
+
+    def run(experiment: str, name: str, labels: int, seed: int) -> list[dict]:
+        keras.backend.clear_session()  # or each run's graphs stay in memory
+        if experiment == "recipes":
+            return [notebook.fine_tune(labels, seed, **notebook.RECIPES[name])]
+        return [notebook.classify(name, labels, seed)]
+
     wanted = [("recipes", name, 300, seed) for seed in range(10) for name in notebook.RECIPES]
     wanted += [
         ("labels", name, labels, seed)
@@ -36,19 +42,7 @@ def main() -> None:
         for labels in notebook.EPOCHS
         for name in notebook.WAYS
     ]
-    runs = pd.read_csv(OUTPUT, sep="\t") if OUTPUT.exists() else pd.DataFrame(columns=NAMES)
-    for experiment, name, labels, seed in wanted:
-        if [experiment, name, labels, seed] in runs[NAMES].values.tolist():
-            continue
-        keras.backend.clear_session()  # or each run's graphs stay in memory
-        if experiment == "recipes":
-            result = notebook.fine_tune(labels, seed, **notebook.RECIPES[name])
-        else:
-            result = notebook.classify(name, labels, seed)
-        row = dict(zip(NAMES, (experiment, name, labels, seed), strict=True)) | result
-        runs = pd.concat([runs, pd.DataFrame([row])], ignore_index=True)
-        runs.to_csv(OUTPUT, sep="\t", index=False, lineterminator="\n", float_format="%.4f")
-        print(row, flush=True)
+    record(OUTPUT, ["experiment", "name", "labels", "seed"], wanted, run, "%.4f")
 
 
 if __name__ == "__main__":

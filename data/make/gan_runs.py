@@ -27,23 +27,24 @@ def main() -> None:
 
     print(setup(seed=0))
 
-    import pandas as pd
     from notebook_functions import notebook_names
+    from recording import record
 
     notebook = notebook_names("04_generative_adversarial_networks", set(CONSTANTS.split()))
-    runs = pd.read_csv(OUTPUT, sep="\t") if OUTPUT.exists() else pd.DataFrame(columns=NAMES)
-    for seed in SEEDS:
-        for experiment, looks in LOOKS.items():
-            for name, contender in notebook.contenders(experiment).items():
-                if [experiment, name, seed] in runs[NAMES].values.tolist():
-                    continue
-                rows = pd.DataFrame(notebook.look_at(contender, seed, looks))
-                rows = rows.rename(columns={"Fréchet distance": "distance"})
-                for position, value in enumerate((experiment, name, seed)):
-                    rows.insert(position, NAMES[position], value)
-                runs = pd.concat([runs, rows], ignore_index=True)
-                runs.to_csv(OUTPUT, sep="\t", index=False, lineterminator="\n", float_format="%.5g")
-                print(rows.tail(1).to_string(header=False, index=False), flush=True)
+    contenders = {experiment: notebook.contenders(experiment) for experiment in LOOKS}
+
+    def run(experiment: str, name: str, seed: int) -> list[dict]:
+        looks = notebook.look_at(contenders[experiment][name], seed, LOOKS[experiment])
+        return [
+            {
+                "distance" if column == "Fréchet distance" else column: v
+                for column, v in look.items()
+            }
+            for look in looks
+        ]
+
+    wanted = [(kind, name, seed) for seed in SEEDS for kind in LOOKS for name in contenders[kind]]
+    record(OUTPUT, NAMES, wanted, run, "%.5g")
 
 
 if __name__ == "__main__":

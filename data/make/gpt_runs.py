@@ -20,7 +20,6 @@ OUTPUT = ROOT / "data" / "gpt_runs.tsv"
 TRAINING = {"GPT": (3e-3, 512), "LSTM": (1e-2, 1_536)}
 SECONDS = 20
 SEEDS = range(3)
-NAMES = ["experiment", "contender", "seed"]
 CONSTANTS = "layers SIZES SIZE poems rows characters V data rare_kinds sounds"
 
 
@@ -31,47 +30,34 @@ def main() -> None:
 
     import pandas as pd
     from notebook_functions import notebook_names
+    from recording import record
 
     notebook = notebook_names("06_gpt_from_scratch", set(CONSTANTS.split()))
-    runs = pd.read_csv(OUTPUT, sep="\t") if OUTPUT.exists() else pd.DataFrame(columns=NAMES)
-    done = {tuple(key) for key in runs[NAMES].values}
-
-    def note(experiment: str, contender: str, seed: int, model, updates: int) -> None:
-        nonlocal runs
-        rhyme, chance = notebook.rhyme(model)
-        row = dict(experiment=experiment, contender=contender, seed=seed, updates=updates)
-        row |= dict(parameters=model.count_params(), bits=notebook.bits(model))
-        row |= dict(rhyme=rhyme, chance=chance)
-        runs = pd.concat([runs, pd.DataFrame([row])], ignore_index=True)
-        runs = runs.astype({"seed": int, "updates": int, "parameters": int})
-        runs.to_csv(OUTPUT, sep="\t", index=False, lineterminator="\n", float_format="%.5g")
-        print(*row.values(), flush=True)
-
-    def processor_seconds(make, contender: str, updates: int) -> float:
-        start = time.process_time()
-        notebook.train(make(0), updates, *TRAINING[contender], show=False)
-        return time.process_time() - start
-
     makers = {"GPT": notebook.new_gpt, "LSTM": notebook.new_lstm}
+    recorded = pd.read_csv(OUTPUT, sep="\t") if OUTPUT.exists() else pd.DataFrame()
     costs = {  # of an update, in processor seconds; found again in an unfinished file
-        row.contender: 2 * SECONDS / row.updates
-        for row in runs.itertuples()
-        if row.experiment == f"race, {SECONDS} s"
+        row.contender: 2 * SECONDS / row.updates for row in recorded.itertuples()
     }
 
-    for seed in SEEDS:
-        for contender, make in makers.items():
-            key = (f"race, {SECONDS} s", contender, seed)
-            if key in done:
-                continue
-            for name, maker in makers.items() if len(costs) < 2 else ():
-                few, more = (processor_seconds(maker, name, n) for n in (4, 34))
-                costs[name] = (more - few) / 30
-                print(f"{name}: {costs[name]:.3f} processor seconds an update", flush=True)
-            updates = round(2 * SECONDS / costs[contender])
-            model = make(seed)
-            notebook.train(model, updates, *TRAINING[contender], show=False)
-            note(*key, model, updates)
+    def processor_seconds(contender: str, updates: int) -> float:
+        start = time.process_time()
+        notebook.train(makers[contender](0), updates, *TRAINING[contender], show=False)
+        return time.process_time() - start
+
+    def run(experiment: str, contender: str, seed: int) -> list[dict]:
+        if contender not in costs:
+            few, more = (processor_seconds(contender, n) for n in (4, 34))
+            costs[contender] = (more - few) / 30
+            print(f"{contender}: {costs[contender]:.3f} processor seconds an update", flush=True)
+        updates = round(2 * SECONDS / costs[contender])
+        model = makers[contender](seed)
+        notebook.train(model, updates, *TRAINING[contender], show=False)
+        rhyme, chance = notebook.rhyme(model)
+        row = dict(updates=updates, parameters=model.count_params(), bits=notebook.bits(model))
+        return [row | dict(rhyme=rhyme, chance=chance)]
+
+    wanted = [(f"race, {SECONDS} s", contender, seed) for seed in SEEDS for contender in makers]
+    record(OUTPUT, ["experiment", "contender", "seed"], wanted, run, "%.5g")
 
 
 if __name__ == "__main__":

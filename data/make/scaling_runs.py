@@ -25,23 +25,18 @@ def main() -> None:
 
     print(setup(seed=0))
 
-    import pandas as pd
     from notebook_functions import notebook_names
+    from recording import record
 
     notebook = notebook_names("06_gpt_from_scratch", set(CONSTANTS.split()))
-    columns = ["role", "width", "asked", "seed", "parameters", "tokens", "loss"]
-    runs = pd.read_csv(OUTPUT, sep="\t") if OUTPUT.exists() else pd.DataFrame(columns=columns)
-    done = {tuple(key) for key in runs[["width", "asked", "seed"]].values}
+
+    def run(role: str, width: int, tokens: int, seed: int) -> list[dict]:
+        found = notebook.grid_point(width, tokens, seed)
+        return [dict(zip(("parameters", "tokens", "loss"), found, strict=True))]
+
     wanted = [("grid", width, tokens, 0) for tokens in TOKENS for width in WIDTHS]
     wanted += [("larger", *LARGER, 0)]
-    for role, width, tokens, seed in wanted:
-        if (width, tokens, seed) in done:
-            continue
-        row = [role, width, tokens, seed, *notebook.grid_point(width, tokens, seed)]
-        runs = pd.concat([runs, pd.DataFrame([row], columns=columns)], ignore_index=True)
-        runs = runs.astype({name: int for name in columns[1:-1]})
-        runs.to_csv(OUTPUT, sep="\t", index=False, lineterminator="\n", float_format="%.6g")
-        print(*row, flush=True)
+    record(OUTPUT, ["role", "width", "asked", "seed"], wanted, run, "%.6g")
 
 
 if __name__ == "__main__":

@@ -1,25 +1,17 @@
 """What the key-value cache of notebook 06 gains, and what it costs in memory."""
 
-import subprocess
-import sys
-from pathlib import Path
-
+from test_memory_bench import peak_of
 from test_training_bench import measured_ratio
 
-ROOT = Path(__file__).resolve().parents[2]
 WRITE = """
 import sys
 from helpers.gpu import setup
 
 setup(seed=0)
 sys.path.insert(0, "tests/benchmarks")
-from test_memory_bench import peak_of_this_process
 from test_gpt_bench import writers
 
 write = writers(4, 256)
-if sys.argv[1] in write:
-    write[sys.argv[1]]()
-print(peak_of_this_process())
 """
 
 
@@ -76,11 +68,8 @@ def test_256_tokens_with_the_cache_against_without():
 
 
 def test_peak_memory_of_writing():
-    peaks = {}
-    for way in ("nothing", "without", "with"):  # each in a process of its own
-        command = [sys.executable, "-c", WRITE, way]
-        run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-        peaks[way] = float(run.stdout.split()[-1])
+    runs = {"nothing": "", "without": 'write["without"]()', "with": 'write["with"]()'}
+    peaks = {way: peak_of(WRITE + run) for way, run in runs.items()}
     print(
         f"\n256 tokens in 4 texts: {peaks['without']:,.0f} MB at the peak without a cache, "
         f"{peaks['with']:,.0f} MB with it; the model alone {peaks['nothing']:,.0f} MB"

@@ -1,6 +1,5 @@
 """Peak memory of notebook 01, beside that of a process which only imports its libraries."""
 
-import re
 import resource
 import subprocess
 import sys
@@ -9,16 +8,28 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_training_pipeline.ipynb"
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = ROOT / "notebooks" / "01_training_pipeline.ipynb"
+REPORT = r"""
+import re, resource, sys
+
+if sys.platform == "linux":
+    status = open("/proc/self/status").read()
+    print(int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1e3)
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+"""
 
 
-def peak_of_this_process() -> float:
-    """Its largest resident memory so far, in MB. (On Linux `ru_maxrss` begins with that of the
-    process which started this one, so the kernel's own account is read there.)"""
-    if sys.platform == "linux":
-        status = Path("/proc/self/status").read_text()
-        return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+def peak_of(code: str) -> float:
+    """The largest resident memory, in MB, of a new Python that runs `code` in the course's folder.
+
+    It reports itself. On Linux it reads the kernel's own account, since `ru_maxrss` begins there
+    with that of the process which started it.
+    """
+    command = [sys.executable, "-c", code + REPORT]
+    result = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return float(result.stdout.split()[-1])
 
 
 def peak_of_children() -> float:

@@ -1,26 +1,20 @@
 """The course's encoder beside KerasHub's BertBackbone with the same weights: time and memory."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from test_memory_bench import peak_of
 from test_training_bench import measured_ratio
 
-ROOT = Path(__file__).resolve().parents[2]
 TRAIN = """
 import sys
 from helpers.gpu import setup
 
 setup(seed=0)
 sys.path.insert(0, "tests/benchmarks")
-from test_memory_bench import peak_of_this_process
 from test_transformer_bench import encoders
 
-for work in encoders().get(sys.argv[1], {}).values():
+for work in encoders().get({name!r}, {{}}).values():
     for _ in range(5):
         work()
-print(peak_of_this_process())
 """
 
 
@@ -77,14 +71,10 @@ def test_the_encoder_is_as_fast_as_kerashubs(work):
 
 
 def test_peak_memory_of_training():
-    peaks = {}
-    for name in ("nothing", "theirs", "ours"):  # each in a process of its own
-        command = [sys.executable, "-c", TRAIN, name]
-        result = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-        peaks[name] = float(result.stdout.split()[-1])
+    peaks = {name: peak_of(TRAIN.format(name=name)) for name in ("nothing", "theirs", "ours")}
     theirs, ours = peaks["theirs"] - peaks["nothing"], peaks["ours"] - peaks["nothing"]
     print(
         f"\ntraining an encoder, peak memory above the imports: {theirs:,.0f} MB with KerasHub's, "
+        f"{ours:,.0f} MB with ours; {ours / theirs:.2f} of it"
     )
-    print(f"{ours:,.0f} MB with ours; {ours / theirs:.2f} of it")
     assert ours < 1.25 * theirs
