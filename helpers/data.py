@@ -133,12 +133,11 @@ def load_fine_tuning_runs() -> pd.DataFrame:
 
 
 def load_gpt_runs() -> pd.DataFrame:
-    """Return the recorded training runs of small language models on the poems, a row each.
+    """Return the recorded training runs of small language models: a row for each thing measured.
 
     Returns:
-        Columns `experiment`, `contender` (str), `seed`, `updates`, `parameters` (int), and what
-        notebook 06 measures on the test poems: `bits` per character, the probability of a `rhyme`,
-        and by `chance`, that of another poem's rhyme (float).
+        Columns `experiment`, `contender` (str), `seed` (int), `measure` (str) and its `value`
+        (float), as notebook 06 measures it.
     """
     return _recorded(GPT_RUNS)
 

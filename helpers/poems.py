@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from pypinyin import Style, lazy_pinyin
+from scipy.special import softmax
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,3 +138,22 @@ def rhyme_sound(character: str) -> str:
     final = re.sub("^[iv](n|ng)$", r"e\1", final)  # "in" is said i + en, "ing" i + eng
     final = re.sub("^[iv]e$", "ê", final)  # as in yè and yuè, another e than that of hé
     return re.sub("^[iuv](?=[aeo])", "", final)
+
+
+def rhyme_probability(
+    ids: np.ndarray, logits_of: Callable, characters: Characters
+) -> tuple[float, float]:
+    """How probable a rhyme at the end of line 4 is, and by chance: the rhyme of another poem.
+
+    Args:
+        ids: poems of four lines of five, (poems, 26), from `encode`.
+        logits_of: called on their beginnings (poems, 23), gives logits (poems, 23, vocabulary).
+        characters: those that numbered the poems.
+    """
+    end_of_line_2, end_of_line_4 = 11, 23  # their places in a row
+    sounds = np.array([rhyme_sound(character) for character in characters.common])
+    ids = ids[ids[:, end_of_line_2] >= FIRST]  # not rare: its sound is known
+    last = softmax(np.asarray(logits_of(ids[:, :end_of_line_4]))[:, -1], axis=-1)[:, FIRST:]
+    rhyming = sounds[ids[:, end_of_line_2] - FIRST][:, None] == sounds  # (poems, characters)
+    of_another = np.roll(rhyming, 1, axis=0)  # of the poem before
+    return tuple(float((last * right).sum(axis=1).mean()) for right in (rhyming, of_another))

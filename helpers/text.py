@@ -1,9 +1,11 @@
-"""From texts to batches of token ids: what fine-tuning and pretraining share."""
+"""From texts to tokens, and to batches of token ids: what several notebooks share."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -16,6 +18,26 @@ if TYPE_CHECKING:
 # KerasHub's WordPiece turns any word of more than 100 bytes into [UNK], and Chinese, at three bytes
 # a character, is written without spaces: cut its runs short of that.
 LONG_RUN = re.compile(r"(\w{30})(?=\w)")
+
+
+def count_pairs(words: Mapping[tuple[str, ...], int]) -> Counter:
+    """How often each pair of neighbours occurs; `words` maps tuples of symbols to their counts."""
+    frequency: Counter = Counter()
+    for symbols, n in words.items():
+        for pair in pairwise(symbols):
+            frequency[pair] += n
+    return frequency
+
+
+def join_pair(symbols: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
+    """Make each occurrence of the pair one symbol, from left to right: a·a·a becomes aa·a."""
+    joined: list[str] = []
+    for symbol in symbols:
+        if joined and (joined[-1], symbol) == pair:
+            joined[-1] += symbol
+        else:
+            joined.append(symbol)
+    return tuple(joined)
 
 
 def tokenize(

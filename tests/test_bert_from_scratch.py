@@ -84,14 +84,6 @@ def test_learnt_pieces_equal_those_of_the_librarys_trainer(notebook):
     assert count > 0
 
 
-@pytest.mark.parametrize(
-    ("text", "pair", "expected"),
-    [("aaa", "aa", ["aa", "a"]), ("aaaa", "aa", ["aa", "aa"]), ("abab", "ab", ["ab", "ab"])],
-)
-def test_joining_goes_from_left_to_right(notebook, text, pair, expected):
-    assert notebook.joined(list(text), tuple(pair)) == expected
-
-
 def test_words_are_those_of_bert(notebook):
     assert notebook.basic_words("Café, 很好!$5\u200b ok") == [
         "cafe",

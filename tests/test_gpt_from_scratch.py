@@ -14,7 +14,7 @@ from helpers.drills.transformer.key_value_cache_step import key_value_cache_step
 from helpers.drills.transformer.rotary_embedding import rotary_embedding
 from helpers.drills.transformer.sinusoidal_positions import sinusoidal_positions
 
-notebook = notebook_names("06_gpt_from_scratch", {"SIGNS", "layers", "ASKED"})
+notebook = notebook_names("06_gpt_from_scratch", {"SIGNS", "layers", "ASKED", "CHANGES"})
 SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=25, deadline=None)
 
@@ -161,16 +161,26 @@ def test_a_law_comes_back_from_its_own_points():
 
 
 # ---- the recorded runs -------------------------------------------------------------------------
-def test_the_race_was_run_at_equal_size_with_three_seeds():
+def test_every_experiment_was_run_with_three_seeds():
     from helpers.data import load_gpt_runs
 
     runs = load_gpt_runs()
-    race = runs[runs.experiment == "race, 20 s"]
-    for contender in ("GPT", "LSTM"):
-        assert sorted(race.seed[race.contender == contender]) == [0, 1, 2]
-    assert race.parameters.max() / race.parameters.min() < 1.005
-    gpt = race[race.contender == "GPT"]
-    assert set(gpt.parameters) == {notebook.gpt_parameters(3_056, 3, 128, 65)}
+    assert not runs.duplicated(["experiment", "contender", "seed", "measure"]).any()
+    for _, values in runs.groupby(["experiment", "contender", "measure"]):
+        assert sorted(values.seed) == [0, 1, 2]
+    contenders = runs.groupby("experiment").contender.unique().map(set)
+    assert contenders["race, 20 s"] == {"GPT", "LSTM"}
+    assert contenders["positions"] == {"none", "sinusoidal", "learned", "rotary"}
+    assert contenders["parts"] == set(notebook.CHANGES)
+
+
+def test_the_race_was_run_at_equal_size():
+    from helpers.data import load_gpt_runs
+
+    runs = load_gpt_runs()
+    sizes = runs[runs.measure == "parameters"].set_index("contender").value
+    assert sizes.max() / sizes.min() < 1.005
+    assert set(sizes["GPT"]) == {notebook.gpt_parameters(3_056, 3, 128, 65)}
 
 
 def test_the_grid_is_whole_and_its_sizes_are_on_paper():
@@ -178,9 +188,12 @@ def test_the_grid_is_whole_and_its_sizes_are_on_paper():
 
     runs = load_scaling_runs()
     grid = runs[runs.role == "grid"]
-    assert grid.groupby("width").asked.apply(sorted).map(tuple).nunique() == 1
+    assert (grid.groupby(["width", "asked"]).seed.apply(sorted).map(tuple) == (0, 1, 2)).all()
+    assert len(grid) == 3 * grid.width.nunique() * grid.asked.nunique()
     for row in runs.itertuples():
         assert row.parameters == notebook.gpt_parameters(3_056, 2, row.width, 65)
         assert 0 <= row.asked - row.tokens < 512
-    (larger,) = runs[runs.role == "larger"].itertuples()
-    assert larger.parameters > grid.parameters.max() and larger.tokens > grid.tokens.max()
+    larger = runs[runs.role == "larger"]
+    assert sorted(larger.seed) == [0, 1, 2]
+    assert larger.parameters.min() > grid.parameters.max()
+    assert larger.tokens.min() > grid.tokens.max()

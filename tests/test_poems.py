@@ -99,6 +99,28 @@ def test_rhymes_that_every_child_knows(one, other, same):
     assert (tang.rhyme_sound(one) == tang.rhyme_sound(other)) == same
 
 
+def test_who_knows_the_rhyme_gives_it_all_probability(poems, rows, characters):
+    """And one who knows nothing gives it what another poem's rhyme gets."""
+    ids = tang.encode(poems.iloc[rows["test"]], characters)[2]
+    by_sound = {}
+    for number, character in enumerate(characters.common, start=tang.FIRST):
+        by_sound.setdefault(tang.rhyme_sound(character), []).append(number)
+
+    def knows(beginnings):
+        logits = np.zeros((*beginnings.shape, characters.size), "float32")
+        for row, number in enumerate(beginnings[:, 11]):
+            sound = tang.rhyme_sound(characters.common[number - tang.FIRST])
+            logits[row, -1, by_sound[sound]] = 50
+        return logits
+
+    rhyme, chance = tang.rhyme_probability(ids, knows, characters)
+    assert rhyme == pytest.approx(1) and 0.02 < chance < 0.2
+    rhyme, chance = tang.rhyme_probability(
+        ids, lambda ids: np.zeros((*ids.shape, characters.size)), characters
+    )
+    assert rhyme == pytest.approx(chance)
+
+
 def test_a_frame_with_other_rows_is_encoded_too(characters):
     frame = pd.DataFrame({"text": ["一二三四五，" * 4], "width": [5], "lines": [4]}, index=[77])
     assert tang.encode(frame, characters)[2].shape == (1, 26)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from helpers.pretraining import load_encoder
-from helpers.text import bucketed, encoder_inputs, tokenize
+from helpers.text import bucketed, count_pairs, encoder_inputs, join_pair, tokenize
 
 PAD, UNK, CLS, SEP = 0, 1, 2, 3
 EDGES = (16, 32, 48, 64, 96)
@@ -28,6 +28,22 @@ def ragged():
 
 def order(dataset):
     return [labels.numpy().tolist() for _, labels in dataset]
+
+
+def test_pairs_are_counted_within_words_and_with_their_number():
+    assert count_pairs({("a", "b", "b"): 2, ("ab", "b"): 3, ("a",): 9}) == {
+        ("a", "b"): 2,
+        ("b", "b"): 2,
+        ("ab", "b"): 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "pair", "expected"),
+    [("aaa", "aa", ("aa", "a")), ("aaaa", "aa", ("aa", "aa")), ("abab", "ab", ("ab", "ab"))],
+)
+def test_joining_goes_from_left_to_right(text, pair, expected):
+    assert join_pair(tuple(text), tuple(pair)) == expected
 
 
 def test_tokenize_frames_the_tokens_of_each_text(tokenizer):
