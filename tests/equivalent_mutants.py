@@ -18,6 +18,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "clip_by_global_norm, line 3: `limit / norm if norm > limit else 1.0` → `limit / norm if norm >= limit else 1.0`": "at norm == limit the quotient is 1",
         "by_one_long_vector, line 4: `if norm <= limit:` → `if norm < limit:`": "at norm == limit the arrays are divided by their norm and multiplied by it",
     },
+    "epoch_metric": {
+        "epoch_metric, line 7: `right += hits.sum()` → `right -= hits.sum()`; then epoch_metric, line 8: `examples += len(hits)` → `examples -= len(hits)`": "both counts change their sign, and their quotient does not",
+    },
     "gaussian_kl": {
         "number_by_number, line 4: `zip(means, logs, strict=True)` → `zip(logs, means, strict=True)`; then number_by_number, line 3: `zip(mean.tolist(), log_variance.tolist(), strict=True)` → `zip(log_variance.tolist(), mean.tolist(), strict=True)`": "exchanged twice",
         "entropy_and_cross_entropy, line 2: `log_variance / 2` → `log_variance / 3`; then entropy_and_cross_entropy, line 3: `mean ** 2 + sigma ** 2` → `mean ** 2 + sigma ** 3`": "the cube of exp(log_variance / 3) is the variance too",
@@ -25,6 +28,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "gradient_penalty": {
         "gradient_penalty, line 8: `np.where(norm > 0, norm, 1)` → `np.where(norm > 0, norm, 2)`": "where the norm is 0 so is g, and 0 / 2 = 0 / 1",
         "through_the_gram_matrix, line 7: `np.zeros(len(norm))` → `np.ones(len(norm))`": "where the norm is 0, W @ u is 0, and with it all that the share is multiplied by",
+    },
+    "histogram_percentile": {
+        "histogram_percentile, line 2: `if counts[-1] == 0:` → `if False:`": "without requests 0 / 0 is NaN in NumPy, with a warning",
+        "histogram_percentile, line 2: `counts[-1] == 0` → `counts[-1] == -1`": "without requests 0 / 0 is NaN in NumPy, with a warning",
     },
     "masked_attention_weights": {
         "masked_attention_weights, line 4: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
@@ -61,6 +68,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "scaled_dot_product_attention": {
         "scaled_dot_product_attention, line 5: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
         "scaled_dot_product_attention, line 8: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
+    },
+    "shard_batches": {
+        "shard_batches, line 4: `:steps * workers * batch_size` → `:steps * workers * batch_size + 1`; then shard_batches, line 5: `worker::workers` → `worker:-1:workers`": "one row more, and all but the last of them",
     },
     "softmax": {
         "softmax, line 3: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
