@@ -166,8 +166,8 @@ def test_every_experiment_was_run_with_three_seeds():
 
     runs = load_gpt_runs()
     assert not runs.duplicated(["experiment", "contender", "seed", "measure"]).any()
-    for _, values in runs.groupby(["experiment", "contender", "measure"]):
-        assert sorted(values.seed) == [0, 1, 2]
+    for (experiment, *_), values in runs.groupby(["experiment", "contender", "measure"]):
+        assert sorted(values.seed) == ([0] if experiment == "sweep, 20 s" else [0, 1, 2])
     contenders = runs.groupby("experiment").contender.unique().map(set)
     assert contenders["race, 20 s"] == {"GPT", "LSTM"}
     assert contenders["positions"] == {"none", "sinusoidal", "learned", "rotary"}
@@ -181,6 +181,25 @@ def test_the_race_was_run_at_equal_size():
     sizes = runs[runs.measure == "parameters"].set_index("contender").value
     assert sizes.max() / sizes.min() < 1.005
     assert set(sizes["GPT"]) == {notebook.gpt_parameters(3_056, 3, 128, 65)}
+
+
+def test_the_race_was_run_with_the_best_setting_of_the_sweep():
+    from helpers.data import load_gpt_runs
+
+    runs = load_gpt_runs()
+    table = runs.pivot(
+        index=["experiment", "contender", "seed"], columns="measure", values="value"
+    ).reset_index()
+    sweep = table[table.experiment == "sweep, 20 s"].set_index("contender")
+    assert sweep.groupby(sweep.index.str.split(", ").str[0]).size().to_dict() == {
+        "GPT": 12,
+        "LSTM": 12,
+    }
+    for row in table[table.experiment == "race, 20 s"].itertuples():
+        best = sweep.bits[sweep.index.str.startswith(row.contender)].idxmin()
+        _, characters, rate = best.split(", ")
+        assert row.rate == float(rate) and row.updates == sweep.updates[best]
+        assert row.characters == row.updates * int(characters)
 
 
 def test_the_grid_is_whole_and_its_sizes_are_on_paper():

@@ -2,14 +2,15 @@
 
     python data/make/gpt_runs.py
 
-The functions are those of the notebook, as they stand there. Four experiments:
-- "race, 20 s": a GPT and an LSTM of equal size get equal seconds of two processors. What an update
-  costs is measured in processor time, once for each, so that it hardly matters what else the
-  machine does;
+The functions are those of the notebook, as they stand there. Five experiments:
+- "sweep, 20 s": a GPT and an LSTM of equal size get 20 seconds, for each of three sizes of batch
+  and four learning rates; one seed. What an update costs is measured for each size of batch, by
+  the clock, so the machine should do nothing else meanwhile;
+- "race, 20 s": both with the batch and the rate that were best for each on the validation poems;
 - "positions": the token three places back, within and beyond the training length;
 - "parts": GPT-2's block with parts exchanged;
 - "assistant": a GPT that continues poems, fine-tuned on couplets, then moved by preferences.
-About 15 minutes on two quiet cores. Kill it at any time: runs that are in the file are not made
+About 30 minutes on two quiet cores. Kill it at any time: runs that are in the file are not made
 again.
 """
 
@@ -22,23 +23,25 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 OUTPUT = ROOT / "data" / "gpt_runs.tsv"
-# The learning rate and the characters in a batch; each the better of a few that were tried.
-TRAINING = {"GPT": (3e-3, 512), "LSTM": (1e-2, 1_536)}
 SECONDS = 20
+BATCHES = {"GPT": (256, 512, 1_024), "LSTM": (384, 768, 1_536)}  # characters
+RATES = {"GPT": (6e-4, 1.25e-3, 2.5e-3, 5e-3), "LSTM": (5e-3, 1e-2, 2e-2, 4e-2)}
 SEEDS = range(3)
 CONSTANTS = """
 layers SIZES SIZE poems rows characters V data rare_kinds FOUR_BY_FIVE EIGHT_BY_FIVE held_out
 ASKED LINE MARKS pairs questions real_rows SOUND MOUNTAIN QUESTION_ENDS ANSWER_ENDS
 KINDS BACK TRAINED LONGER CHANGES ANSWER FIFTH
 """
-# The rule, the tokens that the loss sees, and the weight of the ordinary loss beside it.
+# The rule, the tokens that the loss sees, and how the run differs from plain DPO besides.
 PREFERENCES = {
-    "DPO, the question": ("the question", "ANSWER", 0.0),
-    "DPO, 山": ("山", "ANSWER", 0.0),
-    "DPO, 山, fifth alone": ("山", "FIFTH", 0.0),
-    "DPO, 山, anchored": ("山", "ANSWER", 0.01),
-    "DPO, 山, both": ("山", "FIFTH", 0.01),
-    "DPO, the question, both": ("the question", "FIFTH", 0.01),
+    "DPO, the question": ("the question", "ANSWER", {}),
+    "DPO, the question, both": ("the question", "FIFTH", {"anchor": 0.01}),
+    "DPO, 山": ("山", "ANSWER", {}),
+    "DPO, 山, small steps": ("山", "ANSWER", {"rate": 1e-4}),
+    "DPO, 山, fifth alone": ("山", "FIFTH", {}),
+    "DPO, 山, anchored": ("山", "ANSWER", {"anchor": 0.01}),
+    "DPO, 山, both": ("山", "FIFTH", {"anchor": 0.01}),
+    "the chosen alone": ("山", "ANSWER", {"anchor": 0.01, "beta": 0.0}),  # no DPO at all
 }
 
 
@@ -48,6 +51,7 @@ def main() -> None:
     print(setup(seed=0))
 
     import keras
+    import numpy as np
     import pandas as pd
     from notebook_functions import notebook_names
     from recording import record
@@ -56,29 +60,38 @@ def main() -> None:
 
     notebook = notebook_names("06_gpt_from_scratch", set(CONSTANTS.split()))
     makers = {"GPT": notebook.new_gpt, "LSTM": notebook.new_lstm}
-    recorded = pd.read_csv(OUTPUT, sep="\t") if OUTPUT.exists() else pd.DataFrame()
-    costs = {  # of an update, in processor seconds; found again in an unfinished file
-        row.contender: 2 * SECONDS / row.value
-        for row in recorded.itertuples()
-        if row.measure == "updates"
-    }
 
-    def processor_seconds(contender: str, updates: int) -> float:
-        start = time.process_time()
-        notebook.train(makers[contender](0), updates, *TRAINING[contender], show=False)
-        return time.process_time() - start
+    @cache
+    def affordable(name: str, characters: int) -> int:
+        """How many updates the seconds pay for."""
+
+        def seconds(updates: int) -> float:
+            start = time.perf_counter()
+            notebook.train(makers[name](0), updates, 1e-3, characters, show=False)
+            return time.perf_counter() - start
+
+        cost = np.median([(seconds(124) - seconds(4)) / 120 for _ in range(3)])
+        print(f"{name}, {characters} characters: {1_000 * cost:.1f} ms an update", flush=True)
+        return round(SECONDS / cost)
+
+    def sweep(contender: str, seed: int) -> dict:
+        name, characters, rate = contender.split(", ")
+        model, updates = makers[name](seed), affordable(name, int(characters))
+        notebook.train(model, updates, float(rate), int(characters), show=False)
+        return {"updates": updates, "bits": notebook.bits(model, "validation")}
 
     def race(contender: str, seed: int) -> dict:
-        if contender not in costs:
-            few, more = (processor_seconds(contender, n) for n in (4, 34))
-            costs[contender] = (more - few) / 30
-            print(f"{contender}: {costs[contender]:.3f} processor seconds an update", flush=True)
-        updates = round(2 * SECONDS / costs[contender])
-        model = makers[contender](seed)
-        notebook.train(model, updates, *TRAINING[contender], show=False)
+        runs = pd.read_csv(OUTPUT, sep="\t")
+        runs = runs[(runs.experiment == swept) & runs.contender.str.startswith(contender)]
+        runs = runs.pivot(index="contender", columns="measure", values="value")
+        best = runs.bits.idxmin()
+        _, characters, rate = best.split(", ")
+        model, updates = makers[contender](seed), int(runs.updates[best])
+        notebook.train(model, updates, float(rate), int(characters), show=False)
         poems = notebook.data["test"][notebook.FOUR_BY_FIVE]
         rhyme, chance = tang.rhyme_probability(poems, model, notebook.characters)
         found = dict(updates=updates, parameters=model.count_params(), bits=notebook.bits(model))
+        found |= dict(characters=updates * int(characters), rate=float(rate))
         return found | dict(rhyme=rhyme, chance=chance)
 
     def positions(contender: str, seed: int) -> dict:
@@ -92,7 +105,7 @@ def main() -> None:
     @cache
     def base(seed: int):
         model = notebook.new_gpt(seed)
-        notebook.train(model, notebook.SIZE["updates"], 3e-3, show=False)
+        notebook.train_poet(model, show=False)
         return model
 
     @cache
@@ -106,17 +119,22 @@ def main() -> None:
             questions[:, 0] = rows[:, 0] = notebook.FOUR_BY_FIVE  # the start of a poem
             form = notebook.keeps_the_form(notebook.answer(base(seed), questions)).mean()
             return {"form": form} | notebook.bits_by_place(base(seed), rows)
+        new_pairs = notebook.preferences(model, "山", part="validation", n=400)
         if contender in PREFERENCES:
-            rule, counted, anchor = PREFERENCES[contender]
+            rule, counted, options = PREFERENCES[contender]
             pairs = notebook.preferences(model, rule)
-            new_pairs = notebook.preferences(model, rule, part="validation", n=400)
-            tuned, _ = notebook.prefer(model, *pairs, getattr(notebook, counted), anchor)
-            loss["loss, new pairs"] = notebook.held_out_loss(tuned, model, *new_pairs)
+            tuned, _ = notebook.prefer(model, *pairs, getattr(notebook, counted), **options)
+            of_rule = notebook.preferences(model, rule, part="validation", n=400)
+            loss["loss, new pairs"] = notebook.held_out_loss(tuned, model, *of_rule)
             model = tuned
         _, report = notebook.report(model)
-        return report | notebook.price(model) | loss
+        return report | notebook.price(model, *new_pairs) | loss
 
+    swept = f"sweep, {SECONDS} s"
+    settings = [f"{name}, {n}, {rate:g}" for name in makers for n in BATCHES[name]
+                for rate in RATES[name]]  # fmt: skip
     experiments = {
+        swept: (sweep, settings),
         f"race, {SECONDS} s": (race, makers),
         "positions": (positions, ("none", "sinusoidal", "learned", "rotary")),
         "parts": (parts, notebook.CHANGES),
@@ -130,7 +148,7 @@ def main() -> None:
     wanted = [
         (experiment, contender, seed)
         for experiment, (_, contenders) in experiments.items()
-        for seed in SEEDS
+        for seed in (SEEDS[:1] if experiment == swept else SEEDS)
         for contender in contenders
     ]
     record(OUTPUT, ["experiment", "contender", "seed"], wanted, run, "%.6g")
