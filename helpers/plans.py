@@ -95,10 +95,11 @@ def training_traffic(model: Transformer, plan: Plan, batch: int) -> dict[str, fl
     """Bytes that a card of a middle stage sends in a step of `batch` texts, by its reason.
 
     In a ring of n cards each sends (n − 1) / n of an array to gather or to scatter it; an
-    all-reduce is both. data: all-reduce of gradients; ZeRO 2 scatters those of each micro-batch,
-    ZeRO 3 also gathers the weights, twice (Rajbhandari et al. 2020, section 7). tensor: two
-    all-reduces a layer and pass (Shoeybi et al., "Megatron-LM", 2019). pipeline: vectors on, their
-    gradients back. expert: vectors to the experts and back (Lepikhin et al., "GShard", 2020).
+    all-reduce is both. data: all-reduce of the gradients of what several copies hold; ZeRO 2
+    scatters those of each micro-batch, ZeRO 3 also gathers the weights, twice (Rajbhandari et al.
+    2020, section 7). tensor: two all-reduces a layer and pass (Shoeybi et al., "Megatron-LM",
+    2019). pipeline: vectors on, their gradients back. expert: vectors to the experts and back
+    (Lepikhin et al., "GShard", 2020).
 
     Raises:
         ValueError: the plan does not divide the model or the batch.
@@ -107,17 +108,19 @@ def training_traffic(model: Transformer, plan: Plan, batch: int) -> dict[str, fl
     micro_batches, rest = divmod(batch, plan.data * plan.micro_batch)
     if rest:
         raise ValueError(f"batch is {batch}: it should be a multiple of data × micro_batch: {plan}")
-    sent = {name: 1 - 1 / getattr(plan, name) for name in ("data", "tensor", "expert")}
+    held, parts = plan.held(model), plan.tensor * plan.pipeline
+    experts = model.experts // plan.expert * model.expert_parameters / parts
+    reduced = (held - experts) * (1 - 1 / plan.data) + experts * (1 - plan.expert / plan.data)
     gradients = {0: 2, 1: 2, 2: micro_batches + 1, 3: 3 * micro_batches}[plan.zero]
     vectors = 2 * micro_batches * plan.micro_batch * plan.length * model.width
     passes = 3 if plan.recompute == "full" else 2
     in_layers = vectors * passes * model.layers / plan.pipeline
     cut = plan.tensor if plan.sequence_parallel else 1
     return {
-        "data": 2 * plan.held(model) * gradients * sent["data"],
-        "tensor": in_layers * 2 * 2 * sent["tensor"],
+        "data": 2 * reduced * gradients,
+        "tensor": in_layers * 2 * 2 * (1 - 1 / plan.tensor),
         "pipeline": 2 * vectors / cut if plan.pipeline > 1 else 0.0,
-        "expert": in_layers * 2 * model.active_experts / cut * sent["expert"],
+        "expert": in_layers * 2 * model.active_experts / cut * (1 - 1 / plan.expert),
     }
 
 
@@ -128,8 +131,8 @@ def step_seconds(
 
     Products run at `utilisation` of the peak; full recomputing adds a third; each of p stages waits
     for the time of p − 1 micro-batches (Narayanan et al., "Efficient Large-Scale Language Model
-    Training on GPU Clusters", 2021). Tensor-parallel traffic takes the card's link; all other the
-    network, unless one machine holds all cards.
+    Training on GPU Clusters", 2021; their interleaved stages, left out, wait less). Tensor-parallel
+    traffic takes the card's link; all other the network, unless one machine holds all cards.
     """
     traffic = training_traffic(model, plan, batch)
     flops = counted_training_flops(model, batch * plan.length, plan.length)
