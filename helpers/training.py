@@ -27,8 +27,10 @@ class Trainer:
         metrics: Keras metrics for `evaluate`.
         accumulate: micro-batches in an update, which is that of one batch of all their examples.
         clip_norm: the largest norm that all gradients together may have; None for no limit.
-        checkpoints: the folder for them; None for none.
-        jit_compile: compile the training step with XLA.
+        checkpoints: the folder for them; None for none. Several machines share it.
+        jit_compile: compile the training step with XLA; on one replica only.
+        strategy: over which devices to train; model and optimizer were made in its scope. Each
+            batch is shared out among the replicas, and the update is that of the whole batch.
 
     A resumed run equals the uninterrupted one bit for bit if random numbers come from Keras layers
     or seed generators, not from `tf.random`, and a GPU was told to be deterministic.
@@ -45,6 +47,7 @@ class Trainer:
         clip_norm: float | None = None,
         checkpoints: str | os.PathLike | None = None,
         jit_compile: bool = False,
+        strategy: tf.distribute.Strategy | None = None,
     ):
         if not callable(loss):
             raise TypeError(f"loss must be a Keras loss or a function, not {loss!r}")
@@ -54,20 +57,35 @@ class Trainer:
             raise ValueError("model has nothing to train: give it a keras.Input, or call it once")
         _check_counts(accumulate=accumulate)
         self.model, self.optimizer, self.weights = model, optimizer, model.trainable_variables
-        optimizer.build(self.weights)
+        self.strategy = strategy or tf.distribute.get_strategy()  # by default, of one replica
+        self.replicas = self.strategy.num_replicas_in_sync
+        made_in_scope = self.strategy.extended.variable_created_in_scope(self.weights[0].value)
+        if not made_in_scope or optimizer._distribution_strategy is not self.strategy:
+            raise ValueError("model and optimizer must be made within strategy.scope()")
+        # float16 overflows above 65,504 and loses what is below 6e-8: there the loss is scaled.
+        self.scaling = "float16" in {layer.compute_dtype for layer in (model, *model.layers)}
+        if self.replicas > 1 and (self.scaling or jit_compile):
+            what = "mixed_float16: use mixed_bfloat16" if self.scaling else "jit_compile"
+            raise ValueError(f"a strategy of {self.replicas} replicas does not go with {what}")
+        with self.strategy.scope():
+            optimizer.build(self.weights)
         self.metrics = [keras.metrics.Mean("loss"), *metrics]
         self.loss = loss.call if isinstance(loss, keras.Loss) else loss
         self.accumulate, self.clip_norm, self.xla = accumulate, clip_norm, jit_compile
         self.checkpoints = None if checkpoints is None else CheckpointFolder(checkpoints)
         self.step = self.epoch = self.batch = 0  # updates made; the position in the data
         self.history, self.best_weights = History(), None
-        # float16 overflows above 65,504 and loses what is below 6e-8: there the loss is scaled.
-        self.scaling = "float16" in {layer.compute_dtype for layer in (model, *model.layers)}
         self.loss_scale = tf.Variable(2.0**15 if self.scaling else 1.0, trainable=False)
         self.good_steps = tf.Variable(0, trainable=False)  # since the scale was last changed
         # Sums over micro-batches: of the weights, of weight times loss, of weight times gradient.
+        # Each replica has its own.
         shapes = [(), (), *(w.shape for w in self.weights)] if accumulate > 1 else []
-        self.sums = [tf.Variable(tf.zeros(shape), trainable=False) for shape in shapes]
+        kind = {
+            "synchronization": tf.VariableSynchronization.ON_READ,
+            "aggregation": tf.VariableAggregation.SUM,
+        }
+        with self.strategy.scope():
+            self.sums = [tf.Variable(tf.zeros(s), trainable=False, **kind) for s in shapes]
         self._compile = tf.function(self._step_on_next).get_concrete_function
         self._evaluate_step = tf.function(self.evaluate_step)
 
@@ -82,12 +100,15 @@ class Trainer:
             raise ValueError(f"no gradient reaches {unreached}: freeze their layers, or use them")
         # An embedding's gradient may list a row twice; its norm needs the two summed.
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        if self.accumulate > 1:
-            for total, value in zip(self.sums, [1.0, loss, *gradients], strict=True):
-                total.assign_add(weight * value)
-            if not update:
-                return loss
-            loss, *gradients = [tf.math.divide_no_nan(s, self.sums[0]) for s in self.sums[1:]]
+        if self.accumulate > 1 or self.replicas > 1:
+            sums = [weight * value for value in (1.0, loss, *gradients)]
+            if self.accumulate > 1:
+                sums = [total.assign_add(s) for total, s in zip(self.sums, sums, strict=True)]
+                if not update:
+                    return loss
+            context = tf.distribute.get_replica_context()
+            sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)  # over all replicas
+            loss, *gradients = [tf.math.divide_no_nan(s, sums[0]) for s in sums[1:]]
             for total in self.sums:
                 total.assign(tf.zeros_like(total))
         if self.scaling:
@@ -96,8 +117,8 @@ class Trainer:
         if self.clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
         finite = not self.scaling or tf.math.is_finite(norm)
-        if finite:
-            self.optimizer.apply(gradients, self.weights)
+        if finite:  # Keras will add up what the replicas give, and they give the same
+            self.optimizer.apply([g / self.replicas for g in gradients], self.weights)
         if self.scaling:  # halve the scale after an overflow, double it after 2,000 good steps
             self.good_steps.assign(tf.where(finite, (self.good_steps + 1) % 2000, 0))
             scale = tf.where(self.good_steps == 0, self.loss_scale * 2.0, self.loss_scale)
@@ -198,7 +219,12 @@ class Trainer:
         return self.history
 
     def save(self) -> None:
-        """Write a checkpoint: all that the next update depends on, and the history."""
+        """Write a checkpoint: all that the next update depends on, and the history.
+
+        Of several machines only the first writes it.
+        """
+        if not self.strategy.extended.should_checkpoint:
+            return
         arrays = self._state() + [("best", weights) for weights in self.best_weights or []]
         facts = {"step": self.step, "epoch": self.epoch, "batch": self.batch}
         self.checkpoints.save(self.step, facts | {"history": vars(self.history)}, arrays)
@@ -231,7 +257,21 @@ class Trainer:
         return loss
 
     def _open_epoch(self, batches: Callable[[int], tf.data.Dataset]) -> None:
-        self._data = iter(batches(self.epoch).skip(self.batch))
+        def shares(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            """Of each batch the shares of this machine's replicas, one after the other."""
+            data, n = batches(self.epoch).skip(self.batch), self.replicas
+            if n == 1:
+                return data
+            here = n // context.num_input_pipelines
+            first = here * context.input_pipeline_id
+
+            def share_out(*batch):
+                replicas = tf.data.Dataset.range(first, first + here)
+                return replicas.map(lambda r: tf.nest.map_structure(lambda x: x[r::n], batch))
+
+            return data.flat_map(share_out)
+
+        self._data = iter(self.strategy.distribute_datasets_from_function(shares))
         # Compiled at most once, and looked up here: in each step that costs a tenth of a small one.
         self._compiled = {u: self._compile(self._data, u) for u in (True, self.accumulate == 1)}
 
@@ -240,8 +280,13 @@ class Trainer:
         # where the data ends nothing else may happen, so all else is made to wait for the batch.
         batch = next(data)
         step = tf.function(self.train_step, jit_compile=True) if self.xla else self.train_step
-        with tf.control_dependencies(tf.nest.flatten(batch)):
-            return step(batch, update)
+
+        def on_replica(batch):
+            with tf.control_dependencies(tf.nest.flatten(batch)):
+                return step(batch, update)
+
+        losses = self.strategy.run(on_replica, args=(batch,))
+        return self.strategy.experimental_local_results(losses)[0]
 
 
 def _check_counts(**counts: int) -> None:

@@ -1,0 +1,1 @@
+"""One training program, and three ways to start it on many machines: read `train.py` first."""
