@@ -34,6 +34,7 @@ __all__ = [
     "load_poems",
     "load_reviews",
     "load_scaling_runs",
+    "review_classifier_weights",
     "verify",
 ]
 
@@ -47,6 +48,7 @@ FINE_TUNING_RUNS = "fine_tuning_runs.tsv"
 GPT_RUNS = "gpt_runs.tsv"
 SCALING_RUNS = "scaling_runs.tsv"
 CLASSIFIER = "fashion_classifier.keras"
+REVIEW_CLASSIFIER = "review_classifier.npz"
 FONT = "course-sans-sc.otf"
 ENCODER = "encoder"
 
@@ -161,6 +163,15 @@ def classifier_path() -> str:
     """
     _verified(CLASSIFIER)
     return str(DATA / CLASSIFIER)
+
+
+def review_classifier_weights() -> list[np.ndarray]:
+    """Return the weights of the fine-tuned encoder, float16, in the order of `set_weights`;
+    `helpers.pretraining.load_classifier` builds the model around them."""
+    import numpy as np
+
+    with _reading(REVIEW_CLASSIFIER) as content:
+        return list(np.load(io.BytesIO(content), allow_pickle=False).values())
 
 
 def font_path() -> str:

@@ -25,6 +25,7 @@ LOADERS = {
     data.GPT_RUNS: data.load_gpt_runs,
     data.SCALING_RUNS: data.load_scaling_runs,
     data.CLASSIFIER: data.classifier_path,
+    data.REVIEW_CLASSIFIER: data.review_classifier_weights,
 }
 
 
@@ -118,7 +119,7 @@ def test_digests_cover_every_file_and_the_readme_shows_them():
     names = data.verify()
     shipped = {
         path.relative_to(data.DATA).as_posix()
-        for pattern in ("*.xz", "*.otf", "*.keras", "*.tsv", "encoder/**/*")
+        for pattern in ("*.xz", "*.otf", "*.keras", "*.npz", "*.tsv", "encoder/**/*")
         for path in data.DATA.glob(pattern)
         if path.is_file()
     }
