@@ -26,6 +26,7 @@ __all__ = [
     "classifier_path",
     "encoder_path",
     "font_path",
+    "load_distillation_runs",
     "load_fashion_mnist",
     "load_fine_tuning_runs",
     "load_gan_runs",
@@ -46,6 +47,7 @@ FASHION_MNIST = "fashion_mnist.xz"
 GAN_RUNS = "gan_runs.tsv"
 FINE_TUNING_RUNS = "fine_tuning_runs.tsv"
 GPT_RUNS = "gpt_runs.tsv"
+DISTILLATION_RUNS = "distillation_runs.tsv"
 SCALING_RUNS = "scaling_runs.tsv"
 CLASSIFIER = "fashion_classifier.keras"
 REVIEW_CLASSIFIER = "review_classifier.npz"
@@ -153,6 +155,16 @@ def load_scaling_runs() -> pd.DataFrame:
         `loss` (float: nats per character on the validation poems).
     """
     return _recorded(SCALING_RUNS)
+
+
+def load_distillation_runs() -> pd.DataFrame:
+    """Return the recorded runs of distillation: a row for each.
+
+    Returns:
+        Columns `way` (str: "labels alone" or "teacher"), `seed` (int), and on the validation
+        reviews `accuracy`, `loss` (nats) and `agreement` (the share of the teacher's decisions).
+    """
+    return _recorded(DISTILLATION_RUNS)
 
 
 def classifier_path() -> str:
