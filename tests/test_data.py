@@ -24,6 +24,7 @@ LOADERS = {
     data.FINE_TUNING_RUNS: data.load_fine_tuning_runs,
     data.GPT_RUNS: data.load_gpt_runs,
     data.SCALING_RUNS: data.load_scaling_runs,
+    data.DISTILLATION_RUNS: data.load_distillation_runs,
     data.CLASSIFIER: data.classifier_path,
     data.REVIEW_CLASSIFIER: data.review_classifier_weights,
 }
