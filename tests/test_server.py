@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from helpers.server import Batcher, Limits, Server, create_app
+from helpers.server import Batcher, Limits, Server, create_app, listen
 
 PREDICT = "/predict"
 
@@ -244,8 +245,6 @@ def test_200_concurrent_requests_get_the_answers_of_the_model_alone(servers, sav
 
 
 def test_raw_rubbish_on_the_socket_does_not_end_it(servers):
-    import socket
-
     port = int(servers[0].url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(b"\x00\xff rubbish\r\n\r\n")
@@ -255,8 +254,11 @@ def test_raw_rubbish_on_the_socket_does_not_end_it(servers):
     assert httpx.get(servers[0].url + "/health").json()["status"] == "ok"
 
 
-def test_it_listens_on_this_machine_alone(servers):
+def test_it_listens_on_this_machine_alone_and_answers_small_pieces_at_once(servers):
     assert servers[0].url.startswith("http://127.0.0.1:")
+    with listen() as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # or asyncio leaves Nagle's algorithm on
+        assert listener.getsockname()[0] == "127.0.0.1"
 
 
 def test_stopping_finishes_what_was_accepted(servers, saved):

@@ -154,7 +154,7 @@ def test_int8_by_hand_is_that_of_the_drill(notebook):
 def test_int8_by_library_keeps_the_decisions(notebook, shipped):
     _, tokenizer = shipped
     model = small_classifier(tokenizer)
-    small = notebook.as_int8(model, lambda: small_classifier(tokenizer))
+    small = notebook.as_int8(model)
     assert notebook.weight_bytes(small) < 0.45 * notebook.weight_bytes(model)
     inputs = inputs_of(notebook, tokenizer, NASTY)
     np.testing.assert_allclose(small(inputs), model(inputs), atol=0.02)
@@ -163,7 +163,7 @@ def test_int8_by_library_keeps_the_decisions(notebook, shipped):
 def test_a_student_starts_from_its_teachers_parts(notebook, shipped):
     teacher, _ = shipped
     student = notebook.new_student(teacher)
-    inner = [next(x for x in m.layers if isinstance(x, Encoder)) for m in (teacher, student)]
+    inner = [notebook.inner(teacher), notebook.inner(student)]
     assert len(inner[1].blocks) == 1
     for part in ("embeddings", "blocks"):
         old, new = (getattr(encoder, part) for encoder in inner)
@@ -199,7 +199,7 @@ def test_quality_by_hand(notebook):
 def test_pruning_takes_the_smallest_of_each_kernel(notebook, shipped):
     model, _ = shipped
     thin = notebook.pruned(model, 0.5)
-    inner = [next(x for x in m.layers if isinstance(x, Encoder)) for m in (model, thin)]
+    inner = [notebook.inner(model), notebook.inner(thin)]
     weights = [encoder.blocks[1].trainable_variables for encoder in inner]
     for before, after in zip(*weights, strict=True):
         before, after = before.numpy(), after.numpy()
