@@ -164,8 +164,8 @@ def test_missing_file(copy, name):
 
 @pytest.mark.parametrize("name", LOADERS)
 def test_truncated_file(copy, name):
-    (copy / name).write_bytes((copy / name).read_bytes()[:300])
-    with pytest.raises(ValueError, match=rf"data/{name} was cut short.*300 bytes.*git checkout"):
+    (copy / name).write_bytes((copy / name).read_bytes()[:200])
+    with pytest.raises(ValueError, match=rf"data/{name} was cut short.*200 bytes.*git checkout"):
         LOADERS[name]()
 
 
