@@ -117,7 +117,7 @@ def converse(handler, conversation):
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
-            return await conversation("http://127.0.0.1:%d" % server.sockets[0].getsockname()[1])
+            return await conversation(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
     return asyncio.run(session())
 
