@@ -26,6 +26,7 @@ __all__ = [
     "classifier_path",
     "encoder_path",
     "font_path",
+    "load_distillation_runs",
     "load_fashion_mnist",
     "load_fine_tuning_runs",
     "load_gan_runs",
@@ -34,6 +35,7 @@ __all__ = [
     "load_poems",
     "load_reviews",
     "load_scaling_runs",
+    "review_classifier_weights",
     "verify",
 ]
 
@@ -45,8 +47,10 @@ FASHION_MNIST = "fashion_mnist.xz"
 GAN_RUNS = "gan_runs.tsv"
 FINE_TUNING_RUNS = "fine_tuning_runs.tsv"
 GPT_RUNS = "gpt_runs.tsv"
+DISTILLATION_RUNS = "distillation_runs.tsv"
 SCALING_RUNS = "scaling_runs.tsv"
 CLASSIFIER = "fashion_classifier.keras"
+REVIEW_CLASSIFIER = "review_classifier.npz"
 FONT = "course-sans-sc.otf"
 ENCODER = "encoder"
 
@@ -153,6 +157,16 @@ def load_scaling_runs() -> pd.DataFrame:
     return _recorded(SCALING_RUNS)
 
 
+def load_distillation_runs() -> pd.DataFrame:
+    """Return the recorded runs of distillation: a row for each.
+
+    Returns:
+        Columns `way` (str: "labels alone" or "teacher"), `seed` (int), and on the validation
+        reviews `accuracy`, `loss` (nats) and `agreement` (the share of the teacher's decisions).
+    """
+    return _recorded(DISTILLATION_RUNS)
+
+
 def classifier_path() -> str:
     """Return the path of the classifier of Fashion-MNIST, for Keras to load, once it is verified.
 
@@ -161,6 +175,15 @@ def classifier_path() -> str:
     """
     _verified(CLASSIFIER)
     return str(DATA / CLASSIFIER)
+
+
+def review_classifier_weights() -> list[np.ndarray]:
+    """Return the weights of the fine-tuned encoder, float16, in the order of `set_weights`;
+    `helpers.pretraining.load_classifier` builds the model around them."""
+    import numpy as np
+
+    with _reading(REVIEW_CLASSIFIER) as content:
+        return list(np.load(io.BytesIO(content), allow_pickle=False).values())
 
 
 def font_path() -> str:

@@ -16,9 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.text import bucketed
-from helpers.transformer import Encoder, MaskedLM, from_keras_hub
+from helpers.transformer import Encoder, MaskedLM, classifier, from_keras_hub
 
 if TYPE_CHECKING:
+    import keras
     import keras_hub
 
 
@@ -226,6 +227,22 @@ def load_masked_lm(preset: str | None = None) -> tuple[MaskedLM, keras_hub.model
     import keras_hub
 
     return _load(keras_hub.models.BertMaskedLM, preset)
+
+
+def load_classifier() -> tuple[keras.Model, keras_hub.models.BertTokenizer]:
+    """Load the encoder that ships, fine-tuned to tell positive reviews from negative ones.
+
+    Returns:
+        The model, from the encoder's inputs to logits (batch, 2), and its tokenizer.
+    Raises:
+        FileNotFoundError, ValueError: a file in data/ is missing or damaged.
+    """
+    from helpers.data import review_classifier_weights
+
+    encoder, tokenizer = load_encoder()
+    model = classifier(encoder)
+    model.set_weights(review_classifier_weights())
+    return model, tokenizer
 
 
 def _load(kind: type, preset: str | None) -> tuple:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import nbformat
 
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 
@@ -15,7 +16,7 @@ def notebook_functions(name: str, imports: str) -> SimpleNamespace:
     namespace: dict = {"__name__": __name__}  # a module that exists: AutoGraph asks for it
     exec(imports, namespace)
     for node in _statements(name):
-        if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+        if isinstance(node, FUNCTION) and not node.decorator_list:
             _run(node, namespace)
     return SimpleNamespace(**namespace)
 
@@ -25,7 +26,7 @@ def notebook_names(name: str, constants: set[str]) -> SimpleNamespace:
     namespace: dict = {"__name__": __name__}  # a module that exists: AutoGraph asks for it
     for node in _statements(name):
         wanted = isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef)
-        wanted |= isinstance(node, ast.FunctionDef) and not node.decorator_list
+        wanted |= isinstance(node, FUNCTION) and not node.decorator_list
         if isinstance(node, ast.Assign):
             assigned = {n.id for n in ast.walk(node.targets[0]) if isinstance(n, ast.Name)}
             wanted = bool(assigned) and assigned <= constants

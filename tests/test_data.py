@@ -24,7 +24,9 @@ LOADERS = {
     data.FINE_TUNING_RUNS: data.load_fine_tuning_runs,
     data.GPT_RUNS: data.load_gpt_runs,
     data.SCALING_RUNS: data.load_scaling_runs,
+    data.DISTILLATION_RUNS: data.load_distillation_runs,
     data.CLASSIFIER: data.classifier_path,
+    data.REVIEW_CLASSIFIER: data.review_classifier_weights,
 }
 
 
@@ -118,7 +120,7 @@ def test_digests_cover_every_file_and_the_readme_shows_them():
     names = data.verify()
     shipped = {
         path.relative_to(data.DATA).as_posix()
-        for pattern in ("*.xz", "*.otf", "*.keras", "*.tsv", "encoder/**/*")
+        for pattern in ("*.xz", "*.otf", "*.keras", "*.npz", "*.tsv", "encoder/**/*")
         for path in data.DATA.glob(pattern)
         if path.is_file()
     }
@@ -162,8 +164,8 @@ def test_missing_file(copy, name):
 
 @pytest.mark.parametrize("name", LOADERS)
 def test_truncated_file(copy, name):
-    (copy / name).write_bytes((copy / name).read_bytes()[:300])
-    with pytest.raises(ValueError, match=rf"data/{name} was cut short.*300 bytes.*git checkout"):
+    (copy / name).write_bytes((copy / name).read_bytes()[:200])
+    with pytest.raises(ValueError, match=rf"data/{name} was cut short.*200 bytes.*git checkout"):
         LOADERS[name]()
 
 

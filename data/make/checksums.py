@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 DATA = Path(__file__).resolve().parent.parent
-PATTERNS = ["*.xz", "*.otf", "*.keras", "*.tsv", "encoder/**/*"]
+PATTERNS = ["*.xz", "*.otf", "*.keras", "*.npz", "*.tsv", "encoder/**/*"]
 TABLE = re.compile(r"(?<=<!-- checksums -->\n).*?(?=<!-- end -->)", flags=re.DOTALL)
 
 
