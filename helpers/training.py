@@ -116,9 +116,11 @@ class Trainer:
         norm = tf.linalg.global_norm(gradients)
         if self.clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
+        # Keras will add up what the replicas give, and they give the same.
+        gradients = [gradient / self.replicas for gradient in gradients]
         finite = not self.scaling or tf.math.is_finite(norm)
-        if finite:  # Keras will add up what the replicas give, and they give the same
-            self.optimizer.apply([g / self.replicas for g in gradients], self.weights)
+        if finite:
+            self.optimizer.apply(gradients, self.weights)
         if self.scaling:  # halve the scale after an overflow, double it after 2,000 good steps
             self.good_steps.assign(tf.where(finite, (self.good_steps + 1) % 2000, 0))
             scale = tf.where(self.good_steps == 0, self.loss_scale * 2.0, self.loss_scale)

@@ -19,7 +19,8 @@ from helpers.text import tokenize
 from helpers.transformer import Encoder, classifier
 
 CONSTANTS = (
-    "LETTER WAYS TEMPERATURE PEAK ASSUMED llama h100 API PEAK_OVER_MEAN PEOPLE OWN HOURS needed"
+    "LETTER WAYS TEMPERATURE PEAK ASSUMED llama h100 "
+    "API PEAK_OVER_MEAN LOAD_AT_PEAK PEOPLE OWN HOURS needed"
 )
 
 
@@ -235,4 +236,4 @@ def test_bills_are_linear_for_an_api_and_come_in_steps_for_cards(notebook):
         assert cards == pytest.approx(round(cards)) and round(cards) >= 1
     # A card does no more than a day of work in a day, at the peak.
     cards = (notebook.monthly(3e6)["rent"] - notebook.PEOPLE) / card
-    assert cards * 24 >= 3e6 * notebook.PEAK_OVER_MEAN * notebook.needed
+    assert cards * 24 * notebook.LOAD_AT_PEAK >= 3e6 * notebook.PEAK_OVER_MEAN * notebook.needed
