@@ -2,14 +2,13 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 SETTINGS = Path(__file__).with_name("run.env")
@@ -77,28 +76,27 @@ def launch(
             restarts, kill_at = restarts - 1, None
 
 
-class _started:
+@contextmanager
+def _started(
+    workers: int, settings: Mapping[str, str], logs: Path
+) -> Iterator[list[subprocess.Popen]]:
     """The processes of one attempt; none of them outlives the block."""
-
-    def __init__(self, workers: int, settings: Mapping[str, str], logs: Path):
-        addresses = ",".join(f"127.0.0.1:{port}" for port in free_ports(workers))
-        self.processes = []
+    addresses = ",".join(f"127.0.0.1:{port}" for port in free_ports(workers))
+    processes = []
+    try:
         for rank in range(workers):
             environment = os.environ | settings | {"WORKERS": addresses, "RANK": str(rank)}
             environment |= {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": ""}
             command = [sys.executable, "-m", "helpers.cluster.train"]
             with open(logs / str(rank), "wb") as log:
-                self.processes.append(
+                processes.append(
                     subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
                 )
-
-    def __enter__(self) -> list[subprocess.Popen]:
-        return self.processes
-
-    def __exit__(self, *error) -> None:
-        for process in self.processes:
+        yield processes
+    finally:
+        for process in processes:
             process.kill()
-        for process in self.processes:
+        for process in processes:
             process.wait()
 
 
@@ -111,7 +109,7 @@ def _wait(processes, settings, kill_at, deadline, events) -> int | None:
         if kill_at is not None and processes[victim].poll() is None:
             newest = max(Path(settings["CHECKPOINTS"]).glob("step-*.checkpoint"), default=None)
             if newest and int(newest.stem.removeprefix("step-")) >= kill_at:
-                processes[victim].send_signal(signal.SIGKILL)
+                processes[victim].kill()
                 processes[victim].wait()
                 events.append(f"killed worker {victim}")
         for rank, process in enumerate(processes):

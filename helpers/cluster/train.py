@@ -99,7 +99,8 @@ def classifier(seed: int):
 
 
 def run(settings: Mapping[str, str]) -> dict:
-    """Train as `settings` say; `step` seconds and losses are those of this process.
+    """Train as `settings` say: from which step this process went on, the losses of all steps, the
+    validation accuracy and the number of replicas.
 
     Raises:
         KeyError, ValueError: a setting is missing, or is not a number where it should be.
