@@ -26,6 +26,7 @@ def own_progress(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_PROGRESS", str(path))
     monkeypatch.setattr(logbook, "_pending", [])
     monkeypatch.setattr(logbook, "_known", [])
+    monkeypatch.setattr(logbook, "_trouble", [])
     return path
 
 
@@ -169,6 +170,14 @@ def test_progress_lists_every_drill(capsys):
     assert re.search(r"02_evaluation_metrics, section 3 +2 +0 +100", text)
 
 
+def test_progress_of_a_topic_is_a_page_of_the_catalogue():
+    text = repr(progress("recurrent"))
+    assert "lstm_cell" in text and "roc_auc" not in text
+    assert re.search(r"stateful_batches +recurrent +bug hunt +\w+ +03_", text)
+    with pytest.raises(ValueError, match="topic is 'rnn': it should be one of"):
+        progress("rnn")
+
+
 # ---- the log -----------------------------------------------------------------------------------
 def test_the_readers_text_is_kept(tmp_path):
     drill("roc_auc")(ties_count_nothing)
@@ -211,7 +220,48 @@ def test_without_a_file_judging_goes_on(own_progress, spoil, capsys):
     assert out.startswith("✓") and "Score: 80 of 100." in out
     assert "not been written yet" in out and "not been written yet" in repr(progress())
     if spoil is broken_file:
+        assert "it is no progress file of this course" in out
         assert own_progress.read_bytes() == b"this is no database" * 100, "not ours to repair"
+
+
+def damaged(path, events: int) -> bytes:
+    """A progress file of which a page in the middle was overwritten."""
+    for number in range(events):
+        logbook.record("roc_auc", "wrong", source=f"{number} " + "x" * 500)
+    content = bytearray(path.read_bytes())
+    page = 4096 * (len(content) // 8192)
+    content[page : page + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    return bytes(content)
+
+
+def test_a_damaged_file_is_set_aside_and_what_can_be_read_goes_on(own_progress, monkeypatch):
+    content = damaged(own_progress, 100)
+    monkeypatch.setattr(logbook, "_known", [])  # as a new kernel
+    logbook.record("roc_auc", "right")
+    (aside,) = own_progress.parent.glob("progress-damaged-*.sqlite3")
+    assert aside.read_bytes() == content, "nothing is lost"
+    kept = [event["source"].split()[0] for event in logbook.events(["wrong"])]
+    assert 10 < len(kept) < 100 and kept == [str(number) for number in range(len(kept))]
+    assert logbook.events()[-1]["kind"] == "right" and logbook.is_kept()
+    text = repr(progress())
+    assert f"{len(kept)} of its events could be read" in " ".join(text.split())
+    assert aside.name in " ".join(text.split())
+
+
+def test_what_a_kernel_has_read_outlives_the_damage(own_progress):
+    damaged(own_progress, 100)
+    assert len(logbook.events()) == 100
+
+
+def test_a_file_of_a_newer_course_is_left_as_it_is(own_progress):
+    own_progress.parent.mkdir()
+    with sqlite3.connect(own_progress) as connection:
+        connection.execute("pragma user_version = 7")
+    content = own_progress.read_bytes()
+    logbook.record("roc_auc", "right")
+    assert own_progress.read_bytes() == content and not logbook.is_kept()
+    assert "a newer version of the course wrote it" in " ".join(repr(progress()).split())
 
 
 def test_what_could_not_be_written_is_written_later(own_progress):

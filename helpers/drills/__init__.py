@@ -10,6 +10,11 @@ In a notebook::
     def roc_auc(y_true, scores):
         ...
 
+    program("roc_auc")        # the task, to be solved by a program that reads and prints
+
+    %%program roc_auc
+    ...                       # judges the program in this cell
+
     hint("roc_auc")           # the next of three hints
     solution("roc_auc")       # a right answer, explained; opens after a try
     progress()                # where you stand
@@ -24,14 +29,32 @@ import linecache
 import textwrap
 from collections.abc import Callable
 
+from helpers.drills import programs
 from helpers.drills.card import Card
+from helpers.drills.compare import plain
 from helpers.drills.judge import find, names
 from helpers.drills.judge import judge as _judge
-from helpers.drills.logbook import events, export_progress, is_kept, record, standings
+from helpers.drills.logbook import (
+    events,
+    export_progress,
+    record,
+    standings,
+    trouble,
+)
 from helpers.drills.spec import Drill
 from helpers.drills.verdict import Verdict, show
 
-__all__ = ["Task", "drill", "export_progress", "hint", "names", "progress", "solution"]
+__all__ = [
+    "Task",
+    "drill",
+    "export_progress",
+    "hint",
+    "judge_program",
+    "names",
+    "program",
+    "progress",
+    "solution",
+]
 
 LEVELS = {1: "easy", 2: "middling", 3: "hard"}
 
@@ -45,15 +68,7 @@ class Task:
     def __call__(self, answer: Callable) -> Callable:
         """Judge a function, keep the try, show the verdict; return the function as it is."""
         verdict = _judge(self.drill, answer)
-        card = _verdict_card(verdict, answer)
-        if verdict.status != "awaiting":
-            record(self.drill.name, verdict.status, mistake=verdict.mistake, source=_source(answer))
-            score = standings()[self.drill.name].score
-            if score is not None:
-                again = "" if verdict.status == "right" else "You have solved it before. "
-                card.parts.append(f"{again}Score: {score} of 100.")
-            card.parts += _not_kept()
-        _show(card)
+        _show(_kept(self.drill, verdict, _verdict_card(verdict, answer), _source(answer)))
         return answer
 
     def judge(self, answer: Callable) -> Card:
@@ -71,6 +86,7 @@ class Task:
             hunt = [
                 "This code runs, and is wrong. Find out why, and write it right:",
                 ("code", code),
+                *_symptom(self.drill),
             ]
         return Card(
             "task",
@@ -103,10 +119,58 @@ def drill(name: str) -> Task:
     return Task(find(name))
 
 
+def program(name: str) -> Card:
+    """The task of that name for a program that reads and prints, as in written tests.
+
+    Answer it in a cell that begins with ``%%program NAME``.
+
+    Raises:
+        ValueError: there is no such drill, or its arguments cannot be written as lines.
+    """
+    task = _as_program(name)
+    args = task.make_cases()[0].args
+    expected = programs.printed(plain(task.reference(*args)))
+    return Card(
+        "task",
+        f"Program `{name}`: {task.topic}, {LEVELS[task.difficulty]}",
+        [
+            task.statement,
+            f"Write it as a program. {programs.FORMAT}",
+            ("code", f"%%program {name}\n..."),
+            f"The arguments are those of `{task.signature.removeprefix('def ').rstrip(':')}`. "
+            "For example, this input:",
+            ("code", programs.encoded(args)),
+            "has this output:",
+            ("code", expected),
+        ],
+    )
+
+
+def judge_program(name: str, source: str) -> Card:
+    """Judge the text of a program by the drill's cases, keep the try, and return the verdict."""
+    task = _as_program(name)
+    complaint = programs.complaint(task, source)
+    if complaint is None:
+        verdict = _judge(task, programs.as_function(task, source))
+        verdict.line = None  # of the function that runs the program
+    else:
+        status = "wrong" if complaint else "awaiting"
+        verdict = Verdict(name, status, complaint, total=len(task.make_cases()))
+    return _kept(task, verdict, _verdict_card(verdict, task.reference), source)
+
+
+def _as_program(name: str) -> Drill:
+    task = find(name)
+    if not programs.can_be_a_program(task):
+        can = [other for other in names() if programs.can_be_a_program(find(other))]
+        raise ValueError(f"{name} is a drill for a function only; as programs: {', '.join(can)}")
+    return task
+
+
 def hint(name: str) -> Card:
     """The next of three hints. Each costs 20 points of 100 until the drill is solved."""
     task = find(name)
-    before = sum((event["drill"], event["kind"]) == (name, "hint") for event in events())
+    before = sum(event["drill"] == name for event in events(["hint"]))
     if before < len(task.hints):
         record(name, "hint")
     shown = task.hints[: before + 1]
@@ -130,22 +194,46 @@ def solution(name: str, *, anyway: bool = False) -> Card:
     )
 
 
-def progress() -> Card:
-    """Every drill, and where you stand with it."""
+def progress(topic: str | None = None) -> Card:
+    """The catalogue: every drill, or those of a topic, and where you stand with each.
+
+    Raises:
+        ValueError: there is no such topic.
+    """
+    tasks = sorted((find(name) for name in names()), key=lambda task: (task.topic, task.name))
+    topics = sorted({task.topic for task in tasks})
+    if topic not in (None, *topics):
+        raise ValueError(f"topic is {topic!r}: it should be one of {', '.join(topics)}")
     reached = standings()
-    rows = [("drill", "topic", "taught in", "tries", "hints", "score")]
-    for name in names():
-        task, standing = find(name), reached.get(name)
-        row = (name, task.topic, task.taught_in)
+    rows = [("drill", "topic", "kind", "difficulty", "taught in", "tries", "hints", "score")]
+    for task in tasks:
+        if topic not in (None, task.topic):
+            continue
+        kind = "bug hunt" if task.given else "task"
+        row = (task.name, task.topic, kind, LEVELS[task.difficulty], task.taught_in)
+        standing = reached.get(task.name)
         if standing is None:
             rows.append((*row, "", "", ""))
         else:
             score = "open" if standing.score is None else str(standing.score)
             rows.append((*row, str(standing.tries), str(standing.hints), score))
-    solved = sum(standing.score is not None for standing in reached.values())
-    return Card(
-        "note", f"{solved} of {len(names())} drills solved", [("table", rows), *_not_kept()]
-    )
+    solved = sum(row[-1].isdigit() for row in rows)
+    return Card("note", f"{solved} of {len(rows) - 1} drills solved", [("table", rows), *trouble()])
+
+
+def _kept(task: Drill, verdict: Verdict, card: Card, source: str) -> Card:
+    """Keep the try, and say on the card what it is worth."""
+    if verdict.status == "awaiting":
+        return card
+    record(task.name, verdict.status, mistake=verdict.mistake, source=source)
+    score = standings()[task.name].score
+    if verdict.status == "right" and task.given:
+        card.parts.append(f"The lesson: {task.explanation}")
+    if score is not None:
+        again = "" if verdict.status == "right" else "You have solved it before. "
+        card.parts.append(f"{again}Score: {score} of 100.")
+    card.parts += trouble()
+    return card
 
 
 def _verdict_card(verdict: Verdict, answer: Callable) -> Card:
@@ -172,10 +260,11 @@ def _verdict_card(verdict: Verdict, answer: Callable) -> Card:
     return card
 
 
-def _not_kept() -> list[str]:
-    if is_kept():
-        return []
-    return ["Your progress has not been written yet: its file cannot be used at the moment."]
+def _symptom(task: Drill) -> list[str | tuple]:
+    """What a bug hunt's code makes of the smallest case in which it is wrong."""
+    verdict = _judge(task, task.given)
+    call = f"{verdict.call}\n→ {verdict.got}\n  instead of {verdict.expected}"
+    return [f"What one sees, {verdict.note}:", ("code", call)]
 
 
 def _broken(signature: str) -> str:
@@ -215,3 +304,17 @@ def _show(card: Card) -> None:
         from IPython.display import display
 
         display(card)
+
+
+def _register_magic() -> None:
+    """Teach the notebook ``%%program NAME``."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        magic = lambda line, cell: _show(judge_program(line.strip(), cell))  # noqa: E731
+        get_ipython().register_magic_function(magic, "cell", "program")
+
+
+_register_magic()
