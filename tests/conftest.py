@@ -18,6 +18,18 @@ settings.register_profile("course", deadline=None)
 settings.load_profile("course")
 
 
+@pytest.fixture
+def own_progress(tmp_path: Path, monkeypatch) -> Path:
+    """An empty log of a reader's own, in a folder that does not exist yet."""
+    from helpers.drills import logbook
+
+    path = tmp_path / "new" / "progress.sqlite3"
+    monkeypatch.setenv("COURSE_PROGRESS", str(path))
+    for name in ("_pending", "_known", "_trouble"):
+        monkeypatch.setattr(logbook, name, [])
+    return path
+
+
 @pytest.fixture(scope="module")
 def keras():
     """Keras in float64, whatever policy an earlier test chose: in float32 it agrees to seven digits

@@ -20,14 +20,8 @@ from helpers.drills.metrics.roc_auc import by_searching, roc_auc, ties_count_not
 
 
 @pytest.fixture(autouse=True)
-def own_progress(tmp_path, monkeypatch):
-    """Each test begins with an empty log, in a folder that does not exist yet."""
-    path = tmp_path / "new" / "progress.sqlite3"
-    monkeypatch.setenv("COURSE_PROGRESS", str(path))
-    monkeypatch.setattr(logbook, "_pending", [])
-    monkeypatch.setattr(logbook, "_known", [])
-    monkeypatch.setattr(logbook, "_trouble", [])
-    return path
+def own_log(own_progress):
+    return own_progress
 
 
 def stub(y_true, scores): ...

@@ -67,13 +67,23 @@ class Task:
 
     def __call__(self, answer: Callable) -> Callable:
         """Judge a function, keep the try, show the verdict; return the function as it is."""
-        verdict = _judge(self.drill, answer)
-        _show(_kept(self.drill, verdict, _verdict_card(verdict, answer), _source(answer)))
+        _show(self.attempt(answer, _source(answer))[1])
         return answer
+
+    def attempt(self, answer: Callable, source: str) -> tuple[Verdict, Card]:
+        """Judge a function and keep the try, with its text; return the verdict, and its card."""
+        verdict = _judge(self.drill, answer)
+        return verdict, _kept(self.drill, verdict, _verdict_card(verdict, answer), source)
 
     def judge(self, answer: Callable) -> Card:
         """The verdict on a function, without keeping the try."""
         return _verdict_card(_judge(self.drill, answer), answer)
+
+    def stub(self) -> str:
+        """What an answer begins with; of a bug hunt, the code to be mended."""
+        if self.drill.given:
+            return _body(self.drill.given).replace(self.drill.given.__name__, self.drill.name)
+        return f"{_broken(self.drill.signature)}\n    ..."
 
     def card(self) -> Card:
         """The task: statement, signature, example, and what is allowed."""
@@ -82,10 +92,9 @@ class Task:
         kind, hunt = "Drill", []
         if self.drill.given:
             kind = "Bug hunt"
-            code = _body(self.drill.given).replace(self.drill.given.__name__, name)
             hunt = [
                 "This code runs, and is wrong. Find out why, and write it right:",
-                ("code", code),
+                ("code", self.stub()),
                 *_symptom(self.drill),
             ]
         return Card(

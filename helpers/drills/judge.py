@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -43,6 +44,7 @@ def find(name: str) -> Drill:
     return importlib.import_module(modules[name]).DRILL
 
 
+@cache
 def _modules() -> dict[str, str]:
     """Each drill's module by its name, in alphabetical order: the files are the only register."""
     files = sorted(Path(__file__).parent.glob("*/[!_]*.py"), key=lambda file: file.stem)
