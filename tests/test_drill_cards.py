@@ -167,7 +167,9 @@ def test_progress_lists_every_drill(capsys):
 def test_progress_of_a_topic_is_a_page_of_the_catalogue():
     text = repr(progress("recurrent"))
     assert "lstm_cell" in text and "roc_auc" not in text
-    assert re.search(r"stateful_batches +recurrent +bug hunt +\w+ +03_", text)
+    assert re.search(r"stateful_batches +bug hunt, program +\w+ +03_", text)
+    page = progress("recurrent")._repr_html_()
+    assert "<summary>recurrent: 0 of " in page and page.count("<details>") == 1
     with pytest.raises(ValueError, match="topic is 'rnn': it should be one of"):
         progress("rnn")
 

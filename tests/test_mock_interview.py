@@ -241,7 +241,7 @@ def test_the_report_tells_points_minutes_and_what_to_read():
     for item in one.items:
         for section in item.sections:
             assert (section.heading.split(",")[0] in page) == (item.score < 0.7), item.name
-    assert picture(one).startswith(b"\x89PNG")
+    assert picture(one, sessions()).startswith(b"\x89PNG")
 
 
 def test_a_perfect_session_has_nothing_to_read():
@@ -265,60 +265,93 @@ def test_mastery_is_the_mean_of_the_last_five():
 
 
 # ---- the room ----------------------------------------------------------------------------------
+def visible(room) -> set:
+    parts = (*room.panel.children[1:-1], *room.panel.children[-1].children)
+    return {part for part in parts if part.layout.display is None}
+
+
 def test_the_room_leads_through_a_session_with_a_pause():
     room = mock_interview(minutes=20, seed=4)
     room.widget()
-    assert room.resume not in room.panel.children
-    room.begin.click()
+    assert visible(room) == {room.choice, room.act} and room.act.description == "Begin"
+    room.act.click()
     while (item := room.session.item) is not None:
         if item.is_code:
-            assert item.name in room.notes.value
+            assert item.name in room.notes.value and room.hint in visible(room)
             room.act.click()
             assert "awaits" in room.verdict.value or "not right" in room.verdict.value
             room.notes.value = right_code(item.name)
             room.act.click()
             assert "✓" in room.verdict.value
         else:
-            assert room.points.children == ()
+            assert not visible(room) & set(room.checks)
             room.notes.value = "keywords"
             room.act.click()
-            room.checks[0].value = True
-            assert item.ticked == [0]
+            shown = [check for check in room.checks if check in visible(room)]
+            assert len(shown) == len(item.points("en"))
+            shown[-1].value = True
+            assert item.ticked == [len(shown) - 1]
         if room.session.position == 1:
             room.pause.click()
             assert "interrupted at task 2 of 5" in room.head.value
+            assert {room.act, room.again} <= visible(room)
             room = mock_interview()
             room.widget()
-            room.resume.click()
-            assert room.notes.value == "keywords" and room.checks[0].value is True
+            assert room.act.description == "Continue"
+            room.act.click()
+            assert room.notes.value == "keywords"
+            assert [check.value for check in room.checks].count(True) == 1
         room.next.click()
     assert "of the points" in room.head.value and bytes(room.image.value[:4]) == b"\x89PNG"
-    assert room.image in room.panel.children and len(sessions()) == 1
+    assert visible(room) == {room.image, room.choice, room.act} and len(sessions()) == 1
+    room.act.click()
+    assert len(sessions(finished=False)) == 1, "another one"
+
+
+def test_a_new_interview_may_be_begun_beside_an_interrupted_one():
+    draw(minutes=20, seed=2).save()
+    room = mock_interview(minutes=20, seed=3)
+    room.widget()
+    room.again.click()
+    assert room.session.seed == 3 and len(sessions(finished=False)) == 2
 
 
 def test_a_seed_that_is_no_number_is_refused_in_the_room():
     room = mock_interview()
     room.widget()
     room.boxes["seed"].value = "seven"
-    room.begin.click()
-    assert "seven" in room.head.value and room.session is None
+    room.act.click()
+    assert "The seed is seven: it should be a whole number" in room.head.value
+    assert room.session is None
+
+
+def test_every_point_has_its_box():
+    assert (
+        max(
+            len(text.points) + len(text.follow_ups)
+            for question in bank.questions()
+            for text in (question.en, question.zh)
+        )
+        <= session.MOST_POINTS
+    )
 
 
 def test_the_clock_runs_in_a_notebooks_loop_and_stops_with_the_session(monkeypatch):
     async def held():
         room = mock_interview(minutes=20, seed=4)
         room.widget()
-        room.begin.click()
+        room.act.click()
         await asyncio.sleep(1.3)
         assert room.session.items[0].seconds > 1 and "<b>19:5" in room.head.value
         room.session.items[0].seconds = 1300
         await asyncio.sleep(1.1)
         assert "Time is up" in room.head.value
+        held = room.session
         room.pause.click()
-        assert room.clock is None
-        kept = sessions(finished=False)[0].items[0].seconds
+        kept = held.items[0].seconds
         await asyncio.sleep(1.2)
-        assert room.session.items[0].seconds == kept > 1300
+        assert room.clock is None and held.items[0].seconds == kept > 1300
+        assert sessions(finished=False)[0].items[0].seconds == kept
 
     asyncio.run(held())
 

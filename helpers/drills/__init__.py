@@ -35,6 +35,7 @@ from helpers.drills.compare import plain
 from helpers.drills.judge import find, names
 from helpers.drills.judge import judge as _judge
 from helpers.drills.logbook import (
+    Standing,
     events,
     export_progress,
     record,
@@ -214,20 +215,27 @@ def progress(topic: str | None = None) -> Card:
     if topic not in (None, *topics):
         raise ValueError(f"topic is {topic!r}: it should be one of {', '.join(topics)}")
     reached = standings()
-    rows = [("drill", "topic", "kind", "difficulty", "taught in", "tries", "hints", "score")]
-    for task in tasks:
-        if topic not in (None, task.topic):
-            continue
-        kind = "bug hunt" if task.given else "task"
-        row = (task.name, task.topic, kind, LEVELS[task.difficulty], task.taught_in)
-        standing = reached.get(task.name)
-        if standing is None:
-            rows.append((*row, "", "", ""))
-        else:
-            score = "open" if standing.score is None else str(standing.score)
-            rows.append((*row, str(standing.tries), str(standing.hints), score))
-    solved = sum(row[-1].isdigit() for row in rows)
-    return Card("note", f"{solved} of {len(rows) - 1} drills solved", [("table", rows), *trouble()])
+    parts, solved, count = [], 0, 0
+    for shown in topics if topic is None else [topic]:
+        rows = [("drill", "kind", "difficulty", "taught in", "tries", "hints", "score")]
+        for task in tasks:
+            if task.topic == shown:
+                rows.append(_row(task, reached.get(task.name)))
+        done = sum(row[-1].isdigit() for row in rows)
+        solved, count = solved + done, count + len(rows) - 1
+        parts.append(("folded", (f"{shown}: {done} of {len(rows) - 1}", rows)))
+    return Card("note", f"{solved} of {count} drills solved", [*parts, *trouble()])
+
+
+def _row(task: Drill, standing: Standing | None) -> tuple[str, ...]:
+    kind = "bug hunt" if task.given else "task"
+    if programs.can_be_a_program(task):
+        kind += ", program"
+    about = (task.name, kind, LEVELS[task.difficulty], task.taught_in)
+    if standing is None:
+        return (*about, "", "", "")
+    score = "open" if standing.score is None else str(standing.score)
+    return (*about, str(standing.tries), str(standing.hints), score)
 
 
 def _kept(task: Drill, verdict: Verdict, card: Card, source: str) -> Card:

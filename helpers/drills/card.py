@@ -27,7 +27,8 @@ class Card:
         kind: "right", "wrong", "awaiting", "task" or "note".
         title: one line.
         parts: text, with `code` in backquotes and blank lines between paragraphs; or a tuple
-            ("code", text), kept as it is; or a tuple ("table", rows), its first row the header.
+            ("code", text), kept as it is; or a tuple ("table", rows), its first row the header; or
+            a tuple ("folded", (summary, rows)), a table that opens.
     """
 
     kind: str
@@ -66,6 +67,10 @@ def _inline(text: str) -> str:
 def _html_block(kind: str, content) -> str:
     if kind == "code":
         return f'<pre style="white-space: pre-wrap">{html.escape(content, quote=False)}</pre>'
+    if kind == "folded":
+        summary, rows = content
+        table = _html_block("table", rows)
+        return f"<details><summary>{_inline(summary)}</summary>{table}</details>"
     header, *rows = content
     head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in header)
     body = "".join(
@@ -85,6 +90,9 @@ def _paragraphs(text: str) -> list[str]:
 def _text_block(kind: str, content) -> list[str]:
     if kind == "code":
         return textwrap.indent(content, "    ").splitlines()
+    if kind == "folded":
+        summary, rows = content
+        return [summary, *_text_block("table", rows)]
     widths = [max(map(len, column)) for column in zip(*content, strict=True)]
     rows = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)) for r in content]
     return [row.rstrip() for row in rows]

@@ -136,15 +136,17 @@ class Deck:
         self.head, self.face = widgets.HTML(), widgets.HTML()
         self.keys = widgets.Text(placeholder="keys", layout={"width": "6em"})
         self.keys.observe(self._key, "value")
-        self.turn = widgets.Button(description="Show the answer (space)", layout={"width": "auto"})
+        flat = {"width": "auto", "flex": "0 0 auto"}
+        self.turn = widgets.Button(description="Show the answer (space)", layout=flat)
         self.turn.on_click(lambda _: self._press(" "))
-        self.ratings = [widgets.Button(layout={"width": "auto"}) for _ in RATINGS]
+        self.ratings = [widgets.Button(layout=flat) for _ in RATINGS]
         for number, button in enumerate(self.ratings, start=1):
             button.on_click(lambda _, key=str(number): self._press(key))
-        switch = widgets.Button(description="中文 / English (l)", layout={"width": "auto"})
+        switch = widgets.Button(description="中文 / English (l)", layout=flat)
         switch.on_click(lambda _: self._press("l"))
         self._next()
-        row = widgets.HBox([self.keys, self.turn, *self.ratings, switch])
+        parts = [self.keys, self.turn, *self.ratings, switch]
+        row = widgets.HBox(parts, layout={"flex_flow": "row wrap"})
         return widgets.VBox([self.head, self.face, row])
 
     def _key(self, change: dict) -> None:

@@ -5,7 +5,7 @@ import math
 from io import BytesIO
 
 from helpers.interview import bank
-from helpers.interview.session import TOPICS, WEAK, Item, Session, mastery, sessions
+from helpers.interview.session import TOPICS, WEAK, Item, Session, mastery
 from helpers.interview.show import inline, link
 
 
@@ -44,15 +44,19 @@ def _reading(session: Session) -> str:
     return f"<p><b>Read next</b>, below {WEAK:.0%} of the points:</p><ul>{entries}</ul>"
 
 
-def picture(session: Session) -> bytes:
-    """A PNG: the subjects as a radar, and the points of all interviews in their order."""
+def picture(session: Session, every: list[Session]) -> bytes:
+    """A PNG: the subjects as a radar, and the points of all interviews in their order.
+
+    Args:
+        session: the last one.
+        every: it and the ones before it.
+    """
     # A figure of its own, not pyplot's: nothing is left for the notebook to show again.
     from matplotlib.figure import Figure
 
     from helpers.plots import COLOURS
 
-    past = [one for one in sessions() if one.id != session.id]
-    known, today = mastery([*past, session]), mastery([session])
+    known, today = mastery(every), mastery([session])
     figure = Figure(figsize=(8, 3.6), dpi=100, layout="constrained")
     radar = figure.add_subplot(1, 2, 1, projection="polar")
     angles = [2 * math.pi * number / len(TOPICS) for number in range(len(TOPICS))]
@@ -68,7 +72,7 @@ def picture(session: Session) -> bytes:
     radar.set_title("Strong outside, weak or never asked inside", fontsize=9)
     radar.legend(loc="lower left", bbox_to_anchor=(-0.35, -0.12), fontsize=8, frameon=False)
     trend = figure.add_subplot(1, 2, 2)
-    scores = [100 * one.score for one in (*past, session)]
+    scores = [100 * one.score for one in every]
     trend.plot(range(1, len(scores) + 1), scores, "-o", color=COLOURS["blue"])
     trend.set(
         xlabel="interview", ylabel="points, %", ylim=(0, 102), xticks=range(1, len(scores) + 1)

@@ -83,7 +83,7 @@ def sections(notebook: str) -> tuple[Section, ...]:
     for cell in content["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            # A heading opens its cell: the course's form, which a test keeps.
+            # A heading may stand in the middle of a cell.
             for part in re.split(r"^(?=##)", source, flags=re.MULTILINE):
                 if heading := re.match(r"(##+) +(.+)", part):
                     found.append((len(heading[1]), heading[2].strip(), []))

@@ -59,6 +59,7 @@ PLANS = {
     45: [("theory", 4, 3), ("coding", 1, 13), ("hunt", 1, 8), ("design", 1, 12)],
     60: [("theory", 5, 3), ("coding", 2, 11), ("hunt", 1, 9), ("design", 1, 14)],
 }
+MOST_POINTS = 10  # of an answer, with what comes next: six and four, as the bank allows
 WEAK = 0.7  # below this share of the points, the report says what to read
 TRY = 0.15  # of the points, that each wrong try costs, down to a half
 

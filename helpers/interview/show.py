@@ -91,7 +91,9 @@ def follow_ups(text: Text) -> str:
 def link(section: Section, notebook: str = "") -> str:
     """A link to a section, as seen from a notebook."""
     address = section.address.removeprefix(f"{notebook}.ipynb")
-    return f'<a href="{html.escape(address)}">{inline(section.label)}</a>'
+    # Another notebook opens beside this one, and an interview that is being held goes on.
+    beside = "" if address.startswith("#") else ' target="_blank"'
+    return f'<a href="{html.escape(address)}"{beside}>{inline(section.label)}</a>'
 
 
 def bullets(items: list[str] | tuple[str, ...]) -> str:
