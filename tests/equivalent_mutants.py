@@ -29,6 +29,19 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "clip_by_global_norm, line 3: `limit / norm if norm > limit else 1.0` → `limit / norm if norm >= limit else 1.0`": "at norm == limit the quotient is 1",
         "by_one_long_vector, line 4: `if norm <= limit:` → `if norm < limit:`": "at norm == limit the arrays are divided by their norm and multiplied by it",
     },
+    "convolution_backward": {
+        "by_im2col, line 7: `upstream.reshape(-1, kernel.shape[3])` → `upstream.reshape(-2, kernel.shape[3])`": "NumPy takes any negative length for the one to be worked out",
+        "by_im2col, line 7: `windows.reshape(len(upstream.reshape(-1, kernel.shape[3])), -1)` → `windows.reshape(len(upstream.reshape(-1, kernel.shape[3])), -2)`": "NumPy takes any negative length for the one to be worked out",
+        "by_im2col, line 9: `upstream.reshape(len(pixels), -1)` → `upstream.reshape(len(pixels), -2)`": "NumPy takes any negative length for the one to be worked out",
+        "by_im2col, line 10: `kernel.reshape(-1, given.shape[1])` → `kernel.reshape(-2, given.shape[1])`": "NumPy takes any negative length for the one to be worked out",
+    },
+    "convolution_im2col": {
+        "convolution_im2col, line 8: `patches.reshape(-1, rows * columns * channels)` → `patches.reshape(-2, rows * columns * channels)`": "NumPy takes any negative length for the one to be worked out",
+        "convolution_im2col, line 9: `kernel.reshape(-1, filters)` → `kernel.reshape(-2, filters)`": "NumPy takes any negative length for the one to be worked out",
+        "pixel_by_pixel, line 11: `np.stack(result, axis=1).reshape(len(images), -1, across, kernel.shape[3])` → `np.stack(result, axis=1).reshape(len(images), -2, across, kernel.shape[3])`": "NumPy takes any negative length for the one to be worked out",
+        "by_index_arrays, line 11: `kernel.reshape(-1, channels, filters)` → `kernel.reshape(-2, channels, filters)`": "NumPy takes any negative length for the one to be worked out",
+        "by_index_arrays, line 12: `products.reshape(-1, down, across, filters)` → `products.reshape(-2, down, across, filters)`": "NumPy takes any negative length for the one to be worked out",
+    },
     "epoch_metric": {
         "epoch_metric, line 7: `right += hits.sum()` → `right -= hits.sum()`; then epoch_metric, line 8: `examples += len(hits)` → `examples -= len(hits)`": "both counts change their sign, and their quotient does not",
     },
@@ -51,6 +64,11 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "masked_attention_weights": {
         "masked_attention_weights, line 4: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
         "masked_attention_weights, line 7: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
+    },
+    "max_pool": {
+        "a_race_over_the_window, line 4: `width + 2 * padding` → `width + 3 * padding`": "further columns of −inf win nothing and are cut off",
+        "a_race_over_the_window, line 4: `height + 2 * padding` → `height + 3 * padding`": "further rows of −inf win nothing and are cut off",
+        "a_race_over_the_window, line 8: `np.zeros(upstream.shape, int)` → `np.ones(upstream.shape, int)`": "the first real pixel of each window beats −inf and sets the number",
     },
     "numerical_gradient": {
         "numerical_gradient, line 6: `1e-05 * max(1, abs(here))` → `2e-05 * max(1, abs(here))`": "a step as good as the other",
