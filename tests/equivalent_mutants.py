@@ -4,6 +4,17 @@
 # ruff: noqa: E501  (a description is one string, to be copied from a report)
 
 EQUIVALENT: dict[str, dict[str, str]] = {
+    "batch_norm_backward": {
+        "line_by_line, line 2: `x.reshape(-1, len(gamma))` → `x.reshape(-2, len(gamma))`": "NumPy takes any negative length for the one to be worked out",
+        "line_by_line, line 2: `upstream.reshape(-1, len(gamma))` → `upstream.reshape(-2, len(gamma))`": "NumPy takes any negative length for the one to be worked out",
+        "by_projections, line 8: `(scale * inside / deviation).reshape(x.shape[:-1])` → `(scale * inside / deviation).reshape(x.shape[:-2])`": "NumPy takes any negative length for the one to be worked out",
+        "with_a_complex_step, line 7: `given[0].reshape(-1, len(gamma))` → `given[0].reshape(-2, len(gamma))`": "NumPy takes any negative length for the one to be worked out",
+        "batch_norm_backward, line 7: `x.size / x.shape[-1]` → `x.size // x.shape[-1]`": "a whole number either way",
+    },
+    "batch_norm_forward": {
+        "one_scale_and_one_shift, line 4: `x.reshape(-1, x.shape[-1])` → `x.reshape(-2, x.shape[-1])`": "NumPy takes any negative length for the one to be worked out",
+        "one_scale_and_one_shift, line 4: `x.reshape(-1, x.shape[-1])` → `x.reshape(-1, x.shape[-2])`": "NumPy takes any negative length for the one to be worked out",
+    },
     "bigram_model": {
         "bigram_model, line 7: `smoothed[~smoothed.any(axis=1)] = 1` → `smoothed[~smoothed.any(axis=1)] = 2`": "a row of equal numbers is divided by its sum: uniform",
         "with_bincount, line 9: `weight + (weight.sum(axis=1, keepdims=True) == 0)` → `weight - (weight.sum(axis=1, keepdims=True) == 0)`": "a row of equal numbers is divided by its sum: uniform, whatever their sign",
@@ -17,6 +28,19 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "clip_by_global_norm": {
         "clip_by_global_norm, line 3: `limit / norm if norm > limit else 1.0` → `limit / norm if norm >= limit else 1.0`": "at norm == limit the quotient is 1",
         "by_one_long_vector, line 4: `if norm <= limit:` → `if norm < limit:`": "at norm == limit the arrays are divided by their norm and multiplied by it",
+    },
+    "convolution_backward": {
+        "by_im2col, line 7: `upstream.reshape(-1, kernel.shape[3])` → `upstream.reshape(-2, kernel.shape[3])`": "NumPy takes any negative length for the one to be worked out",
+        "by_im2col, line 7: `windows.reshape(len(upstream.reshape(-1, kernel.shape[3])), -1)` → `windows.reshape(len(upstream.reshape(-1, kernel.shape[3])), -2)`": "NumPy takes any negative length for the one to be worked out",
+        "by_im2col, line 9: `upstream.reshape(len(pixels), -1)` → `upstream.reshape(len(pixels), -2)`": "NumPy takes any negative length for the one to be worked out",
+        "by_im2col, line 10: `kernel.reshape(-1, given.shape[1])` → `kernel.reshape(-2, given.shape[1])`": "NumPy takes any negative length for the one to be worked out",
+    },
+    "convolution_im2col": {
+        "convolution_im2col, line 8: `patches.reshape(-1, rows * columns * channels)` → `patches.reshape(-2, rows * columns * channels)`": "NumPy takes any negative length for the one to be worked out",
+        "convolution_im2col, line 9: `kernel.reshape(-1, filters)` → `kernel.reshape(-2, filters)`": "NumPy takes any negative length for the one to be worked out",
+        "pixel_by_pixel, line 11: `np.stack(result, axis=1).reshape(len(images), -1, across, kernel.shape[3])` → `np.stack(result, axis=1).reshape(len(images), -2, across, kernel.shape[3])`": "NumPy takes any negative length for the one to be worked out",
+        "by_index_arrays, line 11: `kernel.reshape(-1, channels, filters)` → `kernel.reshape(-2, channels, filters)`": "NumPy takes any negative length for the one to be worked out",
+        "by_index_arrays, line 12: `products.reshape(-1, down, across, filters)` → `products.reshape(-2, down, across, filters)`": "NumPy takes any negative length for the one to be worked out",
     },
     "epoch_metric": {
         "epoch_metric, line 7: `right += hits.sum()` → `right -= hits.sum()`; then epoch_metric, line 8: `examples += len(hits)` → `examples -= len(hits)`": "both counts change their sign, and their quotient does not",
@@ -33,9 +57,27 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "histogram_percentile, line 2: `if counts[-1] == 0:` → `if False:`": "without requests 0 / 0 is NaN in NumPy, with a warning",
         "histogram_percentile, line 2: `counts[-1] == 0` → `counts[-1] == -1`": "without requests 0 / 0 is NaN in NumPy, with a warning",
     },
+    "inverted_dropout": {
+        "number_by_number, line 5: `rng.uniform() < rate` → `rng.uniform() <= rate`": "a draw that equals the rate has the probability 2⁻⁵³",
+        "inverted_dropout, line 4: `rng.random(x.shape) >= rate` → `rng.random(x.shape) > rate`": "a draw that equals the rate has the probability 2⁻⁵³",
+    },
     "masked_attention_weights": {
         "masked_attention_weights, line 4: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
         "masked_attention_weights, line 7: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
+    },
+    "max_pool": {
+        "a_race_over_the_window, line 4: `width + 2 * padding` → `width + 3 * padding`": "further columns of −inf win nothing and are cut off",
+        "a_race_over_the_window, line 4: `height + 2 * padding` → `height + 3 * padding`": "further rows of −inf win nothing and are cut off",
+        "a_race_over_the_window, line 8: `np.zeros(upstream.shape, int)` → `np.ones(upstream.shape, int)`": "the first real pixel of each window beats −inf and sets the number",
+    },
+    "numerical_gradient": {
+        "numerical_gradient, line 6: `1e-05 * max(1, abs(here))` → `2e-05 * max(1, abs(here))`": "a step as good as the other",
+        "numerical_gradient, line 6: `max(1, abs(here))` → `max(2, abs(here))`": "a step as good as the other",
+        "both_sides_prepared, line 3: `np.maximum(np.abs(flat), 1)` → `np.maximum(np.abs(flat), 2)`": "a step as good as the other",
+        "four_points, line 4: `0.001 * (1 + abs(x[place]))` → `0.002 * (1 + abs(x[place]))`": "a step as good as the other",
+        "four_points, line 4: `1 + abs(x[place])` → `2 + abs(x[place])`": "a step as good as the other",
+        "both_sides_prepared, line 8: `max(mine, other) or 1` → `max(mine, other) or 2`": "where both lengths are 0 so is that of the difference: 0 / 2 = 0 / 1",
+        "four_points, line 12: `[np.sum(v ** 2) for v in (gradient, claimed, gradient - claimed)]` → `[np.mean(v ** 2) for v in (gradient, claimed, gradient - claimed)]`": "only ratios of these sums are used",
     },
     "padded_perplexity": {
         "padded_perplexity, line 5: `count += mask.sum()` → `count -= mask.sum()`; then padded_perplexity, line 4: `total += loss[mask].sum()` → `total -= loss[mask].sum()`": "the sum and the count both change their sign, and their quotient does not",
