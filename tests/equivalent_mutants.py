@@ -21,6 +21,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "with_bincount, line 9: `weight.sum(axis=1, keepdims=True)` → `weight.mean(axis=1, keepdims=True)`": "no weight is negative: the mean is 0 where the sum is",
         "bigram_model, line 5: `count[previous, token] += 1` → `count[previous, token] -= 1`; then bigram_model, line 6: `smoothed = count + alpha` → `smoothed = count - alpha`": "counts and alpha both change their sign, and so do the sums of the rows",
     },
+    "binary_cross_entropy": {
+        "as_a_softmax_of_two_classes, line 4: `top = max(x, 0)` → `top = max(x, 1)`": "a shift near the larger logit keeps exp small as well, and cancels",
+        "as_a_softmax_of_two_classes, line 4: `top = max(x, 0)` → `top = max(x, -1)`": "a shift near the larger logit keeps exp small as well, and cancels",
+    },
     "bpe_merge": {
         "by_position, line 6: `frequency.get(pair, 0)` → `frequency.get(pair, -1)`": "all frequencies are one less, and only their order counts",
         "by_position, line 6: `frequency.get(pair, 0)` → `frequency.get(pair, 1)`": "all frequencies are one more, and only their order counts",
@@ -61,6 +65,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "number_by_number, line 5: `rng.uniform() < rate` → `rng.uniform() <= rate`": "a draw that equals the rate has the probability 2⁻⁵³",
         "inverted_dropout, line 4: `rng.random(x.shape) >= rate` → `rng.random(x.shape) > rate`": "a draw that equals the rate has the probability 2⁻⁵³",
     },
+    "k_means": {
+        "with_plain_lists, line 5: `math.dist(row, middle)` → `math.dist(middle, row)`": "a distance is the same from both ends",
+    },
     "masked_attention_weights": {
         "masked_attention_weights, line 4: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
         "masked_attention_weights, line 7: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
@@ -88,6 +95,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "by_a_matrix, line 3: `np.add.at(matrix, (y_true, y_pred), 1)` → `np.add.at(matrix, (y_true, y_pred), 2)`": "every ratio stays the same",
         "by_a_matrix, line 9: `np.where(p + r == 0, 1, p + r)` → `np.where(p + r == 0, 2, p + r)`": "the numerator is 0 there",
         "precision_recall_f1, line 9: `np.maximum(predicted + support, 1)` → `np.maximum(predicted + support, 2)`": "a class with a hit is predicted and occurs: the sum is 2 at least; without a hit, 0 / 1 = 0 / 2",
+    },
+    "principal_components": {
+        "one_after_the_other, line 6: `for _ in range(40):` → `for _ in range(41):`": "the power has converged, to the last digit",
+        "one_after_the_other, line 6: `for _ in range(40):` → `for _ in range(39):`": "the power has converged, to the last digit",
     },
     "rnn_backward": {
         "with_a_complex_step, line 8: `(given[0], given[1], 0)` → `(given[0], given[1], 1)`": "only the imaginary part of the loss is used",
