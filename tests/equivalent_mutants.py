@@ -54,6 +54,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "epoch_metric": {
         "epoch_metric, line 7: `right += hits.sum()` → `right -= hits.sum()`; then epoch_metric, line 8: `examples += len(hits)` → `examples -= len(hits)`": "both counts change their sign, and their quotient does not",
     },
+    "evaluate_scores": {
+        "with_ranks, line 8: `positives * (positives + 1) / 2` → `positives * (positives + 1) // 2`": "the product of two numbers in a row is even",
+    },
     "gaussian_kl": {
         "number_by_number, line 4: `zip(means, logs, strict=True)` → `zip(logs, means, strict=True)`; then number_by_number, line 3: `zip(mean.tolist(), log_variance.tolist(), strict=True)` → `zip(log_variance.tolist(), mean.tolist(), strict=True)`": "exchanged twice",
         "entropy_and_cross_entropy, line 2: `log_variance / 2` → `log_variance / 3`; then entropy_and_cross_entropy, line 3: `mean ** 2 + sigma ** 2` → `mean ** 2 + sigma ** 3`": "the cube of exp(log_variance / 3) is the variance too",
@@ -73,8 +76,14 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "number_by_number, line 5: `rng.uniform() < rate` → `rng.uniform() <= rate`": "a draw that equals the rate has the probability 2⁻⁵³",
         "inverted_dropout, line 4: `rng.random(x.shape) >= rate` → `rng.random(x.shape) > rate`": "a draw that equals the rate has the probability 2⁻⁵³",
     },
+<<<<<<< HEAD
     "k_means": {
         "with_plain_lists, line 5: `math.dist(row, middle)` → `math.dist(middle, row)`": "a distance is the same from both ends",
+=======
+    "last_state": {
+        "last_state, line 3: `np.where(mask, np.arange(time), -1)` → `np.where(mask, np.arange(time), -2)`": "below 0 either way",
+        "row_by_row, line 4: `zip(sequence, real, strict=True)` → `zip(real, sequence, strict=True)`; then row_by_row, line 3: `zip(states, mask, strict=True)` → `zip(mask, states, strict=True)`": "exchanged twice",
+>>>>>>> 577e74035761a2a2c4200fb2d42aa132736058e4
     },
     "lru_cache": {
         "lru_cache, line 7: `cache[key] = value[0]` → `cache[key] = value[-1]`": "a put has one value",
@@ -137,6 +146,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "sample_precision_recall": {
         "sample_precision_recall, line 4: `np.sum((points[:, None] - others) ** 2, axis=2)` → `np.mean((points[:, None] - others) ** 2, axis=2)`": "all distances shrink by one factor, and only comparisons of distances count",
     },
+    "scale_pixels": {
+        "scale_pixels, line 2: `images.reshape(len(images), -1)` → `images.reshape(len(images), -2)`": "NumPy takes any negative size for the one to be found",
+    },
     "scaled_dot_product_attention": {
         "scaled_dot_product_attention, line 5: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
         "scaled_dot_product_attention, line 8: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
@@ -147,6 +159,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "softmax": {
         "softmax, line 3: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
         "softmax, line 6: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
+    },
+    "train_with_validation": {
+        "restored_into_the_model, line 2: `lowest, waited, epoch = (None, 0, 0)` → `lowest, waited, epoch = (None, -1, 0)`": "the first epoch is always the best so far, and starts the waiting again",
     },
     "transposed_convolution_size": {
         "from_the_last_copy, line 6: `starts[-1] + needed[padding]` → `starts[-2] + needed[padding]`; then from_the_last_copy, line 2: `np.arange(size)` → `np.arange(size + 1)`": "one start more, and the last but one of them",
