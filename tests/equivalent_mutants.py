@@ -76,14 +76,12 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "number_by_number, line 5: `rng.uniform() < rate` → `rng.uniform() <= rate`": "a draw that equals the rate has the probability 2⁻⁵³",
         "inverted_dropout, line 4: `rng.random(x.shape) >= rate` → `rng.random(x.shape) > rate`": "a draw that equals the rate has the probability 2⁻⁵³",
     },
-<<<<<<< HEAD
     "k_means": {
         "with_plain_lists, line 5: `math.dist(row, middle)` → `math.dist(middle, row)`": "a distance is the same from both ends",
-=======
+    },
     "last_state": {
         "last_state, line 3: `np.where(mask, np.arange(time), -1)` → `np.where(mask, np.arange(time), -2)`": "below 0 either way",
         "row_by_row, line 4: `zip(sequence, real, strict=True)` → `zip(real, sequence, strict=True)`; then row_by_row, line 3: `zip(states, mask, strict=True)` → `zip(mask, states, strict=True)`": "exchanged twice",
->>>>>>> 577e74035761a2a2c4200fb2d42aa132736058e4
     },
     "lru_cache": {
         "lru_cache, line 7: `cache[key] = value[0]` → `cache[key] = value[-1]`": "a put has one value",
