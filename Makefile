@@ -25,7 +25,7 @@ ifneq ($(wildcard wheels),)
 OFFLINE = PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels UV_OFFLINE=1 UV_FIND_LINKS=wheels
 endif
 
-.PHONY: help install lab test run bench lint gpu wheels lock
+.PHONY: help install lab test run bench lint assignment gpu wheels lock
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -49,6 +49,9 @@ lint: $(INSTALLED) ## check the code, its format, and the notebooks' form
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest -q tests/test_notebooks.py
 
+assignment: $(INSTALLED) ## an nbgrader assignment: NOTEBOOK=03, DRILLS="rnn_step lstm_cell" to choose
+	$(PY) -m helpers.classroom.assignment $(NOTEBOOK) $(if $(DRILLS),--drills $(DRILLS)) $(ARGS)
+
 gpu: $(INSTALLED) ## add NVIDIA's libraries for TensorFlow (Linux and WSL2)
 	$(PY) -m uv pip install --python $(PY) --no-build-isolation -r requirements.txt --editable '.[gpu]'
 
@@ -59,7 +62,11 @@ lock: $(INSTALLED) ## write requirements.txt again; ARGS=--upgrade takes newer v
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url $(ARGS) pyproject.toml -o requirements.txt
 
-$(INSTALLED): requirements.txt pyproject.toml
+# nbgrader, and the package notebook that it brings, add menus to JupyterLab and a second to its
+# start. These settings of Jupyter switch that off.
+QUIET = helpers/classroom/jupyter
+
+$(INSTALLED): requirements.txt pyproject.toml $(wildcard $(QUIET)/*/*.json)
 ifdef MAKE_VENV
 	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
 	    if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
@@ -72,4 +79,5 @@ endif
 	    $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r /dev/stdin
 	@$(OFFLINE) $(PY) -m uv pip install --python $(PY) --require-hashes -r requirements.txt
 	@$(OFFLINE) $(PY) -m uv pip install --python $(PY) --quiet --no-deps --no-build-isolation --editable .
+	@mkdir -p $(VENV)/etc && cp -R $(QUIET) $(VENV)/etc
 	@echo '$(CURDIR)' > $@

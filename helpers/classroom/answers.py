@@ -75,22 +75,26 @@ def mark(drill: Drill, source: str, points: float) -> Mark:
     Raises:
         RuntimeError: the judge itself failed.
     """
-    cases = drill.make_cases()
-    shown = {cloudpickle.dumps(case.args) for case in replace(drill, seed=0).make_cases()}
-    new = [i for i, case in enumerate(cases) if cloudpickle.dumps(case.args) not in shown]
     with warnings.catch_warnings():  # of the answer's syntax
         warnings.simplefilter("ignore")
         verdict, runs = _judged(drill, source)
     share = float(verdict.status == "right")
     if verdict.status == "wrong" and verdict.failing and not drill.given:
         failing = set(verdict.failing)
-        groups = [group for group in (range(len(cases)), new) if group]
+        groups = [group for group in (range(verdict.total), new_cases(drill)) if group]
         share = min(1 - len(failing.intersection(group)) / len(group) for group in groups)
     earned = math.floor(2 * points * share) / 2
     linecache.cache[FILE] = (len(source), None, source.splitlines(keepends=True), FILE)
     card = verdict_card(verdict, runs)
     card.parts.append(f"Points: {earned:g} of {points:g}.")
     return Mark(earned, card)
+
+
+def new_cases(drill: Drill) -> list[int]:
+    """The numbers of a drill's cases that are none of the course's: its seed makes them."""
+    shown = {cloudpickle.dumps(case.args) for case in replace(drill, seed=0).make_cases()}
+    every = enumerate(drill.make_cases())
+    return [number for number, case in every if cloudpickle.dumps(case.args) not in shown]
 
 
 def outline(source: str, name: str) -> Callable | None:

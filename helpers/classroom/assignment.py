@@ -21,7 +21,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from tqdm import tqdm
 
-from helpers.classroom.answers import POINTS
+from helpers.classroom.answers import POINTS, new_cases
 from helpers.classroom.grading import SEEDS
 from helpers.drills import LEVELS, Task
 from helpers.drills.judge import find, judge
@@ -99,7 +99,7 @@ def assignment_notebook(notebook: Path, tasks: list[Drill]) -> nbformat.Notebook
         test = f"check({task.name}, points={points})"
         cells += [
             _locked(new_markdown_cell(_question(number, task)), f"task_{task.name}"),
-            _marked(new_code_cell(_answer(task)), task.name, solution=True),
+            _marked(new_code_cell(answer_cell(task)), task.name, solution=True),
             _locked(new_code_cell(test), f"test_{task.name}", grade=True, points=points),
         ]
     for cell in cells:
@@ -122,11 +122,11 @@ def sound_seed(drill: Drill) -> int:
 
 
 def is_sound(drill: Drill, seed: int) -> bool:
-    """Whether by the cases of a seed right answers are right, and known mistakes are named."""
+    """Whether a seed makes new cases, right answers are right by them, and known mistakes named."""
     hidden = replace(drill, seed=seed)
     right = (drill.reference, *drill.alternatives, *drill.conventions)
     return (
-        seed != drill.seed
+        bool(new_cases(hidden))
         and all(judge(hidden, answer).status == "right" for answer in right)
         and all(judge(hidden, answer).mistake == answer.__name__ for answer in drill.mistakes)
     )
@@ -156,7 +156,7 @@ def _escaped(text: str) -> str:
     return "".join(pieces)
 
 
-def _answer(task: Drill) -> str:
+def answer_cell(task: Drill) -> str:
     """The cell of an answer, with the solution where nbgrader will put the stub."""
     lines = inspect.getsource(task.reference).splitlines()
     docstring = ast.parse("\n".join(lines)).body[0].body[0]

@@ -33,7 +33,7 @@ TEST = re.compile(r"check\((\w+), points=\d+\)")  # the whole of a test cell
 
 def configure(config: Config) -> None:
     """Set up nbgrader to withhold the solutions and to mark in this module's way."""
-    # nbgrader makes its gradebook by a command, which only an activated environment has in its path.
+    # nbgrader makes its gradebook by a command: it is in the path of activated environments only.
     scripts = os.path.dirname(sys.executable)
     os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
     config.ClearSolutions.code_stub = {"python": STUB}
