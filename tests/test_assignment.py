@@ -216,8 +216,8 @@ def test_feedback_shows_the_diagnosis_and_the_points(graded):
 
 
 def test_what_is_known_by_heart_passes_the_cases_shown_and_no_other():
-    assert mark(find("rnn_step"), by_heart(), 2).points == 2
-    hidden = mark(replace(find("rnn_step"), seed=5), by_heart(), 2)
+    assert mark(find("rnn_step"), by_heart(), 14).points == 14
+    hidden = mark(replace(find("rnn_step"), seed=5), by_heart(), 14)
     assert hidden.points == 0 and "1 of 7 cases pass" in hidden.card.title
 
 
@@ -375,8 +375,13 @@ def test_what_is_no_answer_gets_no_points_and_a_reason(source, words):
 
 
 def test_part_marks_are_halves_and_no_more_than_the_new_cases_give():
-    zero = "def next_token_pairs(token_ids, *rest):\n    return token_ids[:, :-1], token_ids[:, 1:]"
-    assert mark(find("next_token_pairs"), zero, 2).points == 0, "a bug hunt has no part marks"
+    (half_mended,) = (
+        inspect.getsource(mistake).replace(mistake.__name__, "next_token_pairs")
+        for mistake in find("next_token_pairs").mistakes
+        if mistake.__name__ == "zero_taken_for_padding"
+    )
+    hunt = earned("import numpy as np\n" + half_mended, "next_token_pairs")
+    assert "4 of 8 cases pass" in hunt.card.title and hunt.points == 0, "a hunt has no part marks"
     assert earned(EMPTY_RAISES, "ctc_collapse").points == 1.5
 
 
