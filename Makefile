@@ -25,7 +25,7 @@ ifneq ($(wildcard wheels),)
 OFFLINE = PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels UV_OFFLINE=1 UV_FIND_LINKS=wheels
 endif
 
-.PHONY: help install lab test run bench lint gpu wheels lock
+.PHONY: help install lab test run bench slides lint gpu wheels lock
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -43,6 +43,9 @@ run: $(INSTALLED) ## execute all notebooks in place and print a table of times
 
 bench: $(INSTALLED) ## print the measured ratios
 	$(PY) -m pytest -s tests/benchmarks $(ARGS)
+
+slides: $(INSTALLED) ## export the slides of NOTEBOOK=03, or of all notebooks, to slides/
+	$(PY) -m helpers.classroom.slides $(NOTEBOOK) $(ARGS)
 
 lint: $(INSTALLED) ## check the code, its format, and the notebooks' form
 	$(PY) -m ruff check .
