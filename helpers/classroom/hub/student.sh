@@ -1,0 +1,10 @@
+#!/bin/sh
+# What a student's server runs, as this student: student.sh NOTEBOOKS [arguments of JupyterLab].
+# It brings what was committed to NOTEBOOKS into ~/course (nbgitpuller keeps the student's edits),
+# then starts JupyterLab. A failed update stands in ~/course-update.log and stops nobody.
+umask 077
+notebooks=$1
+shift
+gitpuller "$notebooks" "" "$HOME/course" > "$HOME/course-update.log" 2>&1 ||
+    echo "$USER: ~/course was not updated, see ~/course-update.log" >&2
+exec jupyterhub-singleuser "$@"
