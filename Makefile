@@ -54,7 +54,7 @@ lint: $(INSTALLED) ## check the code, its format, and the notebooks' form
 	$(PY) -m pytest -q tests/test_notebooks.py
 
 hub: $(INSTALLED) $(VENV)/compiled $(PROXY) ## start JupyterHub for a class: sudo make hub STUDENTS=students.txt
-	$(PY) -m helpers.classroom.hub.start $(addprefix --students=,$(STUDENTS)) $(ARGS)
+	$(PY) -m helpers.classroom.hub.start $(if $(STUDENTS),--students='$(STUDENTS)') $(ARGS)
 
 gpu: $(INSTALLED) ## add NVIDIA's libraries for TensorFlow (Linux and WSL2)
 	$(PY) -m uv pip install --python $(PY) --no-build-isolation -r requirements.txt --editable '.[gpu]'

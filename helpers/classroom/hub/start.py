@@ -46,7 +46,9 @@ def main() -> None:
     parser.add_argument("--students", type=Path, help="a file with one account name a line")
     own, others = parser.parse_known_args()
     if os.geteuid() != 0:
-        sys.exit("make hub starts each student's server as this student: it needs root, sudo make")
+        sys.exit(
+            "make hub starts each student's server as this student: it needs root, sudo make hub"
+        )
     obstacle = find_obstacle(COURSE, Path(sys.base_prefix))
     if obstacle:
         sys.exit(f"make hub: {obstacle}")

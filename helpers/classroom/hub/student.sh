@@ -6,5 +6,9 @@ umask 077
 notebooks=$1
 shift
 gitpuller "$notebooks" "" "$HOME/course" > "$HOME/course-update.log" 2>&1 ||
-    echo "$USER: ~/course was not updated, see ~/course-update.log" >&2
-exec jupyterhub-singleuser "$@"
+    echo "$JUPYTERHUB_USER: ~/course was not updated, see ~/course-update.log" >&2
+
+# Kernels talk to JupyterLab through files here. By TCP, as they would, anybody with an account on
+# the server could listen to what they print. The path is short: Linux allows it 107 characters.
+export JUPYTER_RUNTIME_DIR="$HOME/.jupyter/run"
+exec jupyterhub-singleuser --KernelManager.transport=ipc "$@"
