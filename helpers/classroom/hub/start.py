@@ -1,9 +1,10 @@
-"""Start JupyterHub for a class: ``sudo make hub``, on one Linux server with git, node and npm.
+"""Start JupyterHub for a class on one Linux server. On Debian or Ubuntu::
 
-::
-
-    sudo make hub STUDENTS=students.txt    # one account name a line; makes those that are missing
-    sudo make hub                          # later: the accounts are there
+    sudo apt install git make python3-venv nodejs npm
+    sudo git clone ADDRESS /srv/course    # where students can read it, and cannot change it
+    cd /srv/course
+    sudo make hub STUDENTS=students.txt   # one account name a line; makes those that are missing
+    sudo make hub                         # later: the accounts are there
 
 The new accounts' passwords are added to ``.hub/passwords.txt``, beside the hub's database; only
 root can read that folder. A forgotten password: ``sudo passwd NAME``. An account that goes, with
@@ -155,7 +156,10 @@ def find_obstacle(course: Path, python: Path) -> str | None:
 
 
 def trust(course: Path) -> None:
-    """Let every account's git read the course, which belongs to another: git refuses otherwise."""
+    """Let every account's git read the course, which belongs to another: git refuses otherwise.
+
+    Whoever clones is refused for .git, who looks around in the folder for the folder.
+    """
     for folder in (course, course / ".git"):
         setting = ["git", "config", "--system", "--get-all", "safe.directory"]
         known = subprocess.run(setting, capture_output=True, text=True).stdout.splitlines()
