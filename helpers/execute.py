@@ -156,7 +156,7 @@ def _normalise(notebook: NotebookNode) -> None:
 
 
 def _smaller(png: str) -> str:
-    """The same picture, in a tenth fewer bytes: matplotlib writes a transparency that is nowhere."""
+    """The same picture in a tenth fewer bytes: matplotlib stores a transparency without any."""
     image = Image.open(BytesIO(b64decode(png)))
     if image.mode != "RGBA" or image.getextrema()[3] != (255, 255):
         return png

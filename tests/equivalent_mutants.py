@@ -21,6 +21,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "with_bincount, line 9: `weight.sum(axis=1, keepdims=True)` → `weight.mean(axis=1, keepdims=True)`": "no weight is negative: the mean is 0 where the sum is",
         "bigram_model, line 5: `count[previous, token] += 1` → `count[previous, token] -= 1`; then bigram_model, line 6: `smoothed = count + alpha` → `smoothed = count - alpha`": "counts and alpha both change their sign, and so do the sums of the rows",
     },
+    "binary_cross_entropy": {
+        "as_a_softmax_of_two_classes, line 4: `top = max(x, 0)` → `top = max(x, 1)`": "a shift near the larger logit keeps exp small as well, and cancels",
+        "as_a_softmax_of_two_classes, line 4: `top = max(x, 0)` → `top = max(x, -1)`": "a shift near the larger logit keeps exp small as well, and cancels",
+    },
     "bpe_merge": {
         "by_position, line 6: `frequency.get(pair, 0)` → `frequency.get(pair, -1)`": "all frequencies are one less, and only their order counts",
         "by_position, line 6: `frequency.get(pair, 0)` → `frequency.get(pair, 1)`": "all frequencies are one more, and only their order counts",
@@ -42,8 +46,16 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "by_index_arrays, line 11: `kernel.reshape(-1, channels, filters)` → `kernel.reshape(-2, channels, filters)`": "NumPy takes any negative length for the one to be worked out",
         "by_index_arrays, line 12: `products.reshape(-1, down, across, filters)` → `products.reshape(-2, down, across, filters)`": "NumPy takes any negative length for the one to be worked out",
     },
+    "cosine_top_k": {
+        "cosine_top_k, line 7: `np.where(length == 0, 1, length)` → `np.where(length == 0, 2, length)`": "a vector of zeros divided by any number stays one",
+        "cosine_top_k, line 9: `np.argsort(-similarity, axis=1, kind='stable')` → `np.argsort(-similarity, kind='stable')`": "the last axis is the default",
+        "cosine_top_k, line 10: `np.take_along_axis(similarity, indices, axis=1)` → `np.take_along_axis(similarity, indices)`": "the last axis is the default",
+    },
     "epoch_metric": {
         "epoch_metric, line 7: `right += hits.sum()` → `right -= hits.sum()`; then epoch_metric, line 8: `examples += len(hits)` → `examples -= len(hits)`": "both counts change their sign, and their quotient does not",
+    },
+    "evaluate_scores": {
+        "with_ranks, line 8: `positives * (positives + 1) / 2` → `positives * (positives + 1) // 2`": "the product of two numbers in a row is even",
     },
     "gaussian_kl": {
         "number_by_number, line 4: `zip(means, logs, strict=True)` → `zip(logs, means, strict=True)`; then number_by_number, line 3: `zip(mean.tolist(), log_variance.tolist(), strict=True)` → `zip(log_variance.tolist(), mean.tolist(), strict=True)`": "exchanged twice",
@@ -57,9 +69,22 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "histogram_percentile, line 2: `if counts[-1] == 0:` → `if False:`": "without requests 0 / 0 is NaN in NumPy, with a warning",
         "histogram_percentile, line 2: `counts[-1] == 0` → `counts[-1] == -1`": "without requests 0 / 0 is NaN in NumPy, with a warning",
     },
+    "intersection_over_union": {
+        "intersection_over_union, line 10: `np.where(union == 0, 1, union)` → `np.where(union == 0, 2, union)`": "without a union nothing is in common: 0 / 2 = 0 / 1",
+    },
     "inverted_dropout": {
         "number_by_number, line 5: `rng.uniform() < rate` → `rng.uniform() <= rate`": "a draw that equals the rate has the probability 2⁻⁵³",
         "inverted_dropout, line 4: `rng.random(x.shape) >= rate` → `rng.random(x.shape) > rate`": "a draw that equals the rate has the probability 2⁻⁵³",
+    },
+    "k_means": {
+        "with_plain_lists, line 5: `math.dist(row, middle)` → `math.dist(middle, row)`": "a distance is the same from both ends",
+    },
+    "last_state": {
+        "last_state, line 3: `np.where(mask, np.arange(time), -1)` → `np.where(mask, np.arange(time), -2)`": "below 0 either way",
+        "row_by_row, line 4: `zip(sequence, real, strict=True)` → `zip(real, sequence, strict=True)`; then row_by_row, line 3: `zip(states, mask, strict=True)` → `zip(mask, states, strict=True)`": "exchanged twice",
+    },
+    "lru_cache": {
+        "lru_cache, line 7: `cache[key] = value[0]` → `cache[key] = value[-1]`": "a put has one value",
     },
     "masked_attention_weights": {
         "masked_attention_weights, line 4: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
@@ -69,6 +94,11 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "a_race_over_the_window, line 4: `width + 2 * padding` → `width + 3 * padding`": "further columns of −inf win nothing and are cut off",
         "a_race_over_the_window, line 4: `height + 2 * padding` → `height + 3 * padding`": "further rows of −inf win nothing and are cut off",
         "a_race_over_the_window, line 8: `np.zeros(upstream.shape, int)` → `np.ones(upstream.shape, int)`": "the first real pixel of each window beats −inf and sets the number",
+    },
+    "non_maximum_suppression": {
+        "box_by_box, line 4: `max(0, min(a[2], b[2]) - max(a[0], b[0]))` → `max(-1, min(a[2], b[2]) - max(a[0], b[0]))`": "the height is not negative, and a negative area suppresses no more than none",
+        "box_by_box, line 5: `max(0, min(a[3], b[3]) - max(a[1], b[1]))` → `max(-1, min(a[3], b[3]) - max(a[1], b[1]))`": "the width is not negative, and a negative area suppresses no more than none",
+        "box_by_box, line 11: `iou(boxes[i], boxes[k])` → `iou(boxes[k], boxes[i])`": "the IoU is symmetric",
     },
     "numerical_gradient": {
         "numerical_gradient, line 6: `1e-05 * max(1, abs(here))` → `2e-05 * max(1, abs(here))`": "a step as good as the other",
@@ -89,6 +119,13 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "by_a_matrix, line 9: `np.where(p + r == 0, 1, p + r)` → `np.where(p + r == 0, 2, p + r)`": "the numerator is 0 there",
         "precision_recall_f1, line 9: `np.maximum(predicted + support, 1)` → `np.maximum(predicted + support, 2)`": "a class with a hit is predicted and occurs: the sum is 2 at least; without a hit, 0 / 1 = 0 / 2",
     },
+    "principal_components": {
+        "one_after_the_other, line 6: `for _ in range(40):` → `for _ in range(41):`": "the power has converged, to the last digit",
+        "one_after_the_other, line 6: `for _ in range(40):` → `for _ in range(39):`": "the power has converged, to the last digit",
+    },
+    "reservoir_sample": {
+        "with_skips, line 6: `math.log(rng.random()) / math.log(1 - largest)` → `math.log(rng.random()) // math.log(1 - largest)`": "rounded down either way",
+    },
     "rnn_backward": {
         "with_a_complex_step, line 8: `(given[0], given[1], 0)` → `(given[0], given[1], 1)`": "only the imaginary part of the loss is used",
         "with_a_complex_step, line 8: `(given[0], given[1], 0)` → `(given[0], given[1], -1)`": "only the imaginary part of the loss is used",
@@ -107,6 +144,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "sample_precision_recall": {
         "sample_precision_recall, line 4: `np.sum((points[:, None] - others) ** 2, axis=2)` → `np.mean((points[:, None] - others) ** 2, axis=2)`": "all distances shrink by one factor, and only comparisons of distances count",
     },
+    "scale_pixels": {
+        "scale_pixels, line 2: `images.reshape(len(images), -1)` → `images.reshape(len(images), -2)`": "NumPy takes any negative size for the one to be found",
+    },
     "scaled_dot_product_attention": {
         "scaled_dot_product_attention, line 5: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
         "scaled_dot_product_attention, line 8: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
@@ -118,8 +158,15 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "softmax, line 3: `np.where(np.isneginf(top), 0.0, top)` → `np.where(np.isneginf(top), 1.0, top)`": "−inf minus any number is −inf",
         "softmax, line 6: `np.where(total == 0, 1.0, total)` → `np.where(total == 0, 2.0, total)`": "the weights are all 0 there: 0 / 2 = 0 / 1",
     },
+    "train_with_validation": {
+        "restored_into_the_model, line 2: `lowest, waited, epoch = (None, 0, 0)` → `lowest, waited, epoch = (None, -1, 0)`": "the first epoch is always the best so far, and starts the waiting again",
+    },
     "transposed_convolution_size": {
         "from_the_last_copy, line 6: `starts[-1] + needed[padding]` → `starts[-2] + needed[padding]`; then from_the_last_copy, line 2: `np.arange(size)` → `np.arange(size + 1)`": "one start more, and the last but one of them",
+    },
+    "trie_completions": {
+        "in_a_sorted_list, line 4: `used.get(word, 0)` → `used.get(word, -1)`": "all counts are one less, and only their order counts",
+        "in_a_sorted_list, line 4: `used.get(word, 0)` → `used.get(word, 1)`": "all counts are one more, and only their order counts",
     },
     "truncated_bptt": {
         "truncated_bptt, line 4: `range(0, x.shape[1], window)` → `range(0, x.shape[1] + 1, window)`": "a window that starts at the end has no steps",

@@ -16,8 +16,8 @@ NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 TAUGHT = [name for name in NAMES if not name.startswith("09")]
 # Names that would say who asks a question.
 COMPANIES = re.compile(
-    r"google|meta\b|facebook|amazon|apple\b|microsoft|openai|nvidia|bytedance|tencent|alibaba|baidu|"
-    r"字节|腾讯|阿里|百度|美团|华为|京东|快手|小米",
+    r"google|meta\b|facebook|amazon|apple\b|microsoft|openai|bytedance|tencent|alibaba|baidu|"
+    r"字节跳动|腾讯|阿里|百度|美团|华为|京东|快手|小米",
     re.IGNORECASE,
 )
 

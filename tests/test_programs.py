@@ -38,7 +38,7 @@ def test_many_drills_can_be_practised_so():
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_what_a_program_should_print_is_read_as_it_was_meant(name):
-    task = find(name)
+    task = programs.for_programs(find(name))
     for case in task.make_cases():
         assert programs.encoded(case.args).endswith("\n")
         try:

@@ -170,11 +170,13 @@ def judge_program(name: str, source: str) -> Card:
 
 
 def _as_program(name: str) -> Drill:
-    task = find(name)
-    if not programs.can_be_a_program(task):
+    try:
+        return programs.for_programs(find(name))
+    except ValueError as error:
+        if name not in names():
+            raise
         can = [other for other in names() if programs.can_be_a_program(find(other))]
-        raise ValueError(f"{name} is a drill for a function only; as programs: {', '.join(can)}")
-    return task
+        raise ValueError(f"{error}; as programs: {', '.join(can)}") from None
 
 
 def hint(name: str) -> Card:

@@ -1,6 +1,6 @@
 """What a drill measures of an answer beside the value that it returns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -33,3 +33,50 @@ def slope(
         down[place] -= step
         result[place] = (function(up) - function(down)) / (up[place] - down[place])
     return result
+
+
+class Stream:
+    """An iterator over whole numbers that can be read once, and that watches who reads it.
+
+    Its items are numbers of their own kind, so that it is known when one is thrown away.
+
+    Attributes:
+        read: how many items have been read.
+        ended: whether the end was reached.
+        held, most: items that somebody still holds, now and at most so far.
+    """
+
+    def __init__(self, items: Iterable[int]) -> None:
+        self._items = iter(items)
+        self.read = self.held = self.most = 0
+        self.ended = False
+
+    def __iter__(self) -> "Stream":
+        return self
+
+    def __next__(self) -> int:
+        try:
+            item = _Item(next(self._items))
+        except StopIteration:
+            self.ended = True
+            raise
+        item.stream = self
+        self.read += 1
+        self.held += 1
+        self.most = max(self.most, self.held)
+        return item
+
+
+class _Item(int):
+    stream: Stream
+
+    def __del__(self) -> None:
+        self.stream.held -= 1
+
+
+def frequencies(counts: np.ndarray, calls: int, expected: np.ndarray) -> np.ndarray:
+    """How often something happened in so many calls, as shares of two digits; the expected share
+    itself where the difference is what chance explains: up to five standard deviations."""
+    share = counts / calls
+    chance = 5 * np.sqrt(expected * (1 - expected) / calls)
+    return np.where(np.abs(share - expected) <= chance, expected, share).round(2)

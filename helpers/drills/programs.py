@@ -5,6 +5,7 @@ The drill's own cases judge it, and its known mistakes are named as for a functi
 """
 
 import ast
+import dataclasses
 import inspect
 import re
 import subprocess
@@ -25,15 +26,47 @@ FORMAT = (
 )
 
 
+LEAST = 5  # cases, for a program to be judged
+
+
+def for_programs(drill: Drill) -> Drill:
+    """The drill with those of its cases that can be written as lines and look like the first one.
+
+    Raises:
+        ValueError: too few can.
+    """
+    cases = drill.make_cases()
+    forms = [_form(drill, case.args) for case in cases]
+    kept = [case for case, form in zip(cases, forms, strict=True) if form and form == forms[0]]
+    if len(kept) < LEAST or drill.observe is not call:
+        raise ValueError(f"{drill.name} is a drill for a function only")
+    return dataclasses.replace(drill, cases=lambda rng: kept)
+
+
 def can_be_a_program(drill: Drill) -> bool:
-    """Whether all that goes in and comes out can be written as lines."""
+    """Whether enough of what goes in and comes out can be written as lines."""
     try:
-        for case in drill.make_cases():
-            encoded(case.args)
-            printed(_expected(drill, case.args))
-    except TypeError:
+        for_programs(drill)
+    except ValueError:
         return False
-    return drill.observe is call
+    return True
+
+
+def _form(drill: Drill, args: tuple) -> tuple | None:
+    """How the arguments look as lines; None where they, or the result, cannot be written so."""
+    try:
+        encoded(args)
+        printed(_expected(drill, args))
+    except TypeError:
+        return None
+    return tuple(
+        "text"
+        if isinstance(value, str)
+        else "texts"
+        if isinstance(value, list) and value and isinstance(value[0], str)
+        else np.ndim(value)
+        for value in args
+    )
 
 
 def encoded(value: Any) -> str:

@@ -229,7 +229,9 @@ def _sizes(names: list[str], args: tuple) -> dict[int, str]:
 
 
 def show(value: Any, digits: int = 6) -> str:
-    """A value for people: short, with so many digits."""
+    """A value for people: short, with so many digits. A generator is read."""
+    if isinstance(value, types.GeneratorType):
+        value = list(value)
     if isinstance(value, np.ndarray) and not value.ndim:
         value = value.item()
     if isinstance(value, np.ndarray):
