@@ -29,7 +29,7 @@ ifneq ($(wildcard wheels),)
 OFFLINE = PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels UV_OFFLINE=1 UV_FIND_LINKS=wheels
 endif
 
-.PHONY: help install lab test run bench slides hub lint gpu wheels lock
+.PHONY: help install lab test run bench slides lint hub gpu wheels lock
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
