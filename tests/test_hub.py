@@ -275,7 +275,7 @@ def test_with_systemd_the_kernel_holds_the_whole_server_to_its_limits(tmp_path, 
     asyncio.run(spawner.start())
     asked = (tmp_path / "calls").read_text().splitlines()
     assert {
-        f"--property=MemoryMax={3 << 30}",
+        f"--property=MemoryMax={4 << 30}",
         "--property=MemorySwapMax=0",
         "--property=CPUQuota=200%",
         "--property=OOMPolicy=continue",

@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 COURSE = HERE.parents[2]
 
 # ---- yours to change ---------------------------------------------------------------------------
-MEMORY = "3G"  # for each student: JupyterLab, all notebooks and what they start, together
+MEMORY = "4G"  # for each student: JupyterLab, all notebooks and what they start, together
 CORES = 2  # for each student; all students' together may be more than the server has
 PORT = 8000
 # Two files, the certificate and its key. Without them passwords cross the network readable.
