@@ -26,13 +26,15 @@ import websocket
 
 ROOT = Path(__file__).resolve().parent.parent
 PROXY = ROOT / "helpers/classroom/hub/node_modules"
-NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+# The room ends when the tests do, however they end.
+NAMESPACES = ["setpriv", "--pdeathsig=KILL"]
+NAMESPACES += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 SECONDS = 300  # a slow machine is no failure
 
 
 def what_is_missing() -> str | None:
     """Why no room can be had here, or None."""
-    for program in ("unshare", "useradd", "prlimit", "taskset", "node", "git"):
+    for program in ("setpriv", "unshare", "useradd", "prlimit", "taskset", "node", "git"):
         if not shutil.which(program):
             return f"a hub needs {program}"
     if not (PROXY / ".package-lock.json").exists():
@@ -93,11 +95,16 @@ class Room:
         return self
 
     def __exit__(self, *_: object) -> None:
+        inside = []
+        if self.process.poll() is None:
+            inside = psutil.Process(self.process.pid).children(recursive=True)
         self.process.kill()  # with it, all processes of its namespace
         self.process.wait()
+        psutil.wait_procs(inside, timeout=SECONDS)
         # What was mounted went with the namespace; were it not so, rmtree would delete through it.
-        if str(self.folder) not in Path("/proc/self/mountinfo").read_text():
-            shutil.rmtree(self.folder)
+        if str(self.folder) in Path("/proc/self/mountinfo").read_text():
+            raise RuntimeError(f"something is still mounted in {self.folder}")
+        shutil.rmtree(self.folder)
 
     def _wait(self) -> None:
         end = time.monotonic() + SECONDS

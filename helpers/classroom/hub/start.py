@@ -61,7 +61,7 @@ def main() -> None:
     if own.students:
         try:
             made = enrol(read_names(own.students), STATE / "passwords.txt")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
             sys.exit(f"make hub: {error}")
         print(f"{len(made)} accounts made; their passwords: {STATE / 'passwords.txt'}", flush=True)
     os.chdir(STATE)
