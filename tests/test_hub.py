@@ -213,7 +213,6 @@ def test_cores_and_threads_are_limited(kernels):
 # ---- updates -----------------------------------------------------------------------------------
 @needs_room
 def test_an_update_arrives_and_edits_stay(class_of_three):
-    """The last test of these students: it starts one's server again."""
     chen = class_of_three[2]
     room, name = chen.room, "notebooks/00_start_here.ipynb"
     own = room.home / "chen/course"
@@ -237,6 +236,20 @@ def test_an_update_arrives_and_edits_stay(class_of_three):
     assert merged.cells[0].source.endswith("The teacher's correction."), log
     assert (own / "notebooks/10_new.ipynb").exists()
     assert (own / "notebooks/chens_own.ipynb").exists()
+
+
+@needs_room
+def test_a_link_brings_an_update_into_a_running_server(class_of_three):
+    bela = class_of_three[1]
+    room = bela.room
+    (room.course / "notebooks/11_newer.ipynb").write_text("{}")
+    room.commit("Add another notebook")
+    update = {"repo": ROOT.as_uri(), "branch": "main", "targetpath": "course"}
+    page = bela.browser.get("/hub/user-redirect/git-pull", params=update)
+    assert page.url.path == "/user/bela/git-pull", "the page, which asks for the update"
+    token = {"_xsrf": bela.token("/user/bela/")}
+    said = bela.browser.get("/user/bela/git-pull/api", params=update | token).text
+    assert (room.home / "bela/course/notebooks/11_newer.ipynb").exists(), said
 
 
 # ---- where systemd runs ------------------------------------------------------------------------

@@ -16,7 +16,8 @@ systemd, ``sudo systemd-run --unit=hub --working-directory=$PWD make hub`` runs 
 terminal, and ``sudo systemctl stop hub`` ends it.
 
 What the course's folder has committed reaches a student whenever their server starts: after
-``git pull``, or a commit of yours, nothing else is needed.
+``git pull``, or a commit of yours, nothing else is needed. In the middle of a lesson, give out the
+link ``http://SERVER:8000/hub/user-redirect/git-pull?repo=file:///srv/course&targetpath=course``.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def main() -> None:
     if own.students:
         try:
             made = enrol(read_names(own.students), STATE / "passwords.txt")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
             sys.exit(f"make hub: {error}")
         print(f"{len(made)} accounts made; their passwords: {STATE / 'passwords.txt'}", flush=True)
     os.chdir(STATE)
