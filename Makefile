@@ -29,7 +29,7 @@ ifneq ($(wildcard wheels),)
 OFFLINE = PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels UV_OFFLINE=1 UV_FIND_LINKS=wheels
 endif
 
-.PHONY: help install lab test run bench slides lint hub gpu wheels lock
+.PHONY: help install lab test run bench lint slides assignment hub gpu wheels lock
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -48,13 +48,16 @@ run: $(INSTALLED) ## execute all notebooks in place and print a table of times
 bench: $(INSTALLED) ## print the measured ratios
 	$(PY) -m pytest -s tests/benchmarks $(ARGS)
 
-slides: $(INSTALLED) ## export the slides of NOTEBOOK=03, or of all notebooks, to slides/
-	$(PY) -m helpers.classroom.slides $(NOTEBOOK) $(ARGS)
-
 lint: $(INSTALLED) ## check the code, its format, and the notebooks' form
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest -q tests/test_notebooks.py
+
+slides: $(INSTALLED) ## export the slides of NOTEBOOK=03, or of all notebooks, to slides/
+	$(PY) -m helpers.classroom.slides $(NOTEBOOK) $(ARGS)
+
+assignment: $(INSTALLED) ## an nbgrader assignment: NOTEBOOK=03, DRILLS="rnn_step lstm_cell" to choose
+	$(PY) -m helpers.classroom.assignment $(NOTEBOOK) $(if $(DRILLS),--drills $(DRILLS)) $(ARGS)
 
 hub: $(INSTALLED) $(VENV)/compiled $(PROXY) ## start JupyterHub for a class: sudo make hub STUDENTS=students.txt
 	$(PY) -m helpers.classroom.hub.start $(if $(STUDENTS),--students='$(STUDENTS)') $(ARGS)
@@ -69,7 +72,11 @@ lock: $(INSTALLED) ## write requirements.txt again; ARGS=--upgrade takes newer v
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url $(ARGS) pyproject.toml -o requirements.txt
 
-$(INSTALLED): requirements.txt pyproject.toml
+# nbgrader, and the package notebook that it brings, add menus to JupyterLab and a second to its
+# start. These settings of Jupyter switch that off.
+QUIET = helpers/classroom/jupyter
+
+$(INSTALLED): requirements.txt pyproject.toml $(wildcard $(QUIET)/*/*.json)
 ifdef MAKE_VENV
 	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
 	    if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
@@ -82,6 +89,7 @@ endif
 	    $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r /dev/stdin
 	@$(OFFLINE) $(PY) -m uv pip install --python $(PY) --require-hashes -r requirements.txt
 	@$(OFFLINE) $(PY) -m uv pip install --python $(PY) --quiet --no-deps --no-build-isolation --editable .
+	@mkdir -p $(VENV)/etc && cp -R $(QUIET) $(VENV)/etc
 	@echo '$(CURDIR)' > $@
 
 $(PROXY): $(HUB)/package-lock.json

@@ -4,11 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from jupyter_server.config_manager import BaseJSONConfigManager
+from jupyterlab_server.config import get_page_config
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -111,6 +114,9 @@ esac
 echo "$*" >> calls
 """
 
+# Jupyter's settings that switch off what nbgrader adds to JupyterLab.
+QUIET = "helpers/classroom/jupyter"
+
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
@@ -121,6 +127,7 @@ def course(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy2(ROOT / name, folder / name)
+    shutil.copytree(ROOT / QUIET, folder / QUIET)
     for version, out_of_range in (("3.11", 0), ("3.12", 0), ("3.9", 1)):
         python = tmp_path / f"python{version}"
         python.write_text(STAND_IN.format(version=version, out_of_range=out_of_range))
@@ -176,6 +183,38 @@ def test_make_mends_an_environment_that_is_gone_broken_unfinished_old_or_moved(c
     assert make(course, version="3.12")[0] == []
     moved = course.rename(course.with_name("moved"))
     assert make(moved, version="3.12")[0] == ANEW
+
+
+@needs_make
+def test_make_switches_off_what_nbgrader_adds_to_jupyterlab(course):
+    make(course)
+    for file in (course / QUIET).rglob("*.json"):
+        copy = course / ".venv/etc/jupyter" / file.relative_to(course / QUIET)
+        assert copy.read_text() == file.read_text()
+        file.write_text("{}")
+        # A clock of whole milliseconds may not have moved on since.
+        later = (course / ".venv/installed").stat().st_mtime_ns + 1_000_000
+        os.utime(file, ns=(later, later))
+        assert make(course)[0] == IN_PLACE and copy.read_text() == "{}"
+    assert make(course)[0] == []
+
+
+def test_jupyterlab_starts_without_nbgrader():
+    """As these settings leave it, beside those that nbgrader itself installs."""
+    here = Path(sys.prefix) / "etc/jupyter"
+    for file in (ROOT / QUIET).rglob("*.json"):
+        installed = here / file.relative_to(ROOT / QUIET)
+        if not installed.exists() or installed.read_text() != file.read_text():
+            pytest.skip("make did not make this environment, or a teacher has changed it since")
+    servers = BaseJSONConfigManager(config_dir=str(here))
+    extensions = servers.get("jupyter_server_config")["ServerApp"]["jpserver_extensions"]
+    own = {name: on for name, on in extensions.items() if name.startswith("nbgrader")}
+    assert extensions["jupyterlab"] and own and not any(own.values())
+
+    page = get_page_config([str(Path(sys.prefix) / "share/jupyter/labextensions")])
+    loaded = {extension["name"] for extension in page["federated_extensions"]}
+    on = loaded - set(page["disabledExtensions"])
+    assert on == {"@jupyter-widgets/jupyterlab-manager", "jupyterlab_pygments"}
 
 
 @needs_make

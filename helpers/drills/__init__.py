@@ -74,11 +74,11 @@ class Task:
     def attempt(self, answer: Callable, source: str) -> tuple[Verdict, Card]:
         """Judge a function and keep the try, with its text; return the verdict, and its card."""
         verdict = _judge(self.drill, answer)
-        return verdict, _kept(self.drill, verdict, _verdict_card(verdict, answer), source)
+        return verdict, _kept(self.drill, verdict, verdict_card(verdict, answer), source)
 
     def judge(self, answer: Callable) -> Card:
         """The verdict on a function, without keeping the try."""
-        return _verdict_card(_judge(self.drill, answer), answer)
+        return verdict_card(_judge(self.drill, answer), answer)
 
     def stub(self) -> str:
         """What an answer begins with; of a bug hunt, the code to be mended."""
@@ -88,15 +88,14 @@ class Task:
 
     def card(self) -> Card:
         """The task: statement, signature, example, and what is allowed."""
-        name, example = self.drill.name, self.drill.make_cases()[0]
-        call = f"{name}({', '.join(show(argument) for argument in example.args)})"
+        name = self.drill.name
         kind, hunt = "Drill", []
         if self.drill.given:
             kind = "Bug hunt"
             hunt = [
                 "This code runs, and is wrong. Find out why, and write it right:",
                 ("code", self.stub()),
-                *_symptom(self.drill),
+                *self.symptom(),
             ]
         return Card(
             "task",
@@ -105,13 +104,25 @@ class Task:
                 self.drill.statement,
                 *hunt,
                 ("code", f'@drill("{name}")\n{_broken(self.drill.signature)}\n    ...'),
-                f"For example, {example.note}:",
-                ("code", f"{call}\n→ {show(self.drill.reference(*example.args))}"),
+                *self.example(),
                 f"Allowed: {self.drill.allowed} Taught in {self.drill.taught_in}. Stuck: "
                 f'`hint("{name}")`. Tolerance: 2e-13 of the largest number expected, 1e-4 where '
                 "you return float32.",
             ],
         )
+
+    def example(self) -> list[str | tuple]:
+        """The first case, and what comes of it, as parts of a card."""
+        case = self.drill.make_cases()[0]
+        call = f"{self.drill.name}({', '.join(show(argument) for argument in case.args)})"
+        result = show(self.drill.reference(*case.args))
+        return [f"For example, {case.note}:", ("code", f"{call}\n→ {result}")]
+
+    def symptom(self) -> list[str | tuple]:
+        """What a bug hunt's code makes of the smallest case in which it is wrong, likewise."""
+        verdict = _judge(self.drill, self.drill.given)
+        call = f"{verdict.call}\n→ {verdict.got}\n  instead of {verdict.expected}"
+        return [f"What one sees, {verdict.note}:", ("code", call)]
 
     def __repr__(self) -> str:
         return repr(self.card())
@@ -166,7 +177,7 @@ def judge_program(name: str, source: str) -> Card:
     else:
         status = "wrong" if complaint else "awaiting"
         verdict = Verdict(name, status, complaint, total=len(task.make_cases()))
-    return _kept(task, verdict, _verdict_card(verdict, task.reference), source)
+    return _kept(task, verdict, verdict_card(verdict, task.reference), source)
 
 
 def _as_program(name: str) -> Drill:
@@ -255,7 +266,8 @@ def _kept(task: Drill, verdict: Verdict, card: Card, source: str) -> Card:
     return card
 
 
-def _verdict_card(verdict: Verdict, answer: Callable) -> Card:
+def verdict_card(verdict: Verdict, answer: Callable) -> Card:
+    """A verdict as a reader meets it. The answer's file or cell gives the line that raised."""
     name = f"`{verdict.drill}`"
     if verdict.status == "awaiting":
         text = f'Write its body and run the cell. Stuck: `hint("{verdict.drill}")`.'
@@ -277,13 +289,6 @@ def _verdict_card(verdict: Verdict, answer: Callable) -> Card:
         card.parts += ["Your code said:", ("code", verdict.printed.rstrip())]
     card.parts += verdict.remarks
     return card
-
-
-def _symptom(task: Drill) -> list[str | tuple]:
-    """What a bug hunt's code makes of the smallest case in which it is wrong."""
-    verdict = _judge(task, task.given)
-    call = f"{verdict.call}\n→ {verdict.got}\n  instead of {verdict.expected}"
-    return [f"What one sees, {verdict.note}:", ("code", call)]
 
 
 def _broken(signature: str) -> str:

@@ -145,6 +145,8 @@ def complaint(drill: Drill, source: str) -> str | None:
         tree = ast.parse(source)
     except SyntaxError as error:
         return f"Line {error.lineno} is no Python: {error.msg}."
+    except (ValueError, RecursionError, MemoryError) as error:
+        return f"It is no Python: {error}."
     for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -60,6 +60,7 @@ class Drill:
             a dict of named observations.
         given: for a bug hunt, the mistake whose code is shown with the task, to be mended. Its
             docstring names the symptom and leaves the cause to the reader.
+        seed: of the generator that `cases` gets; a class is marked by cases of another.
     """
 
     reference: Callable
@@ -75,6 +76,7 @@ class Drill:
     conventions: tuple[Callable, ...] = ()
     observe: Callable = call
     given: Callable | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for name, group, least in [("mistakes", self.mistakes, 3), ("hints", self.hints, 3),
@@ -113,4 +115,4 @@ class Drill:
 
     def make_cases(self) -> list[Case]:
         """The cases, the same every time."""
-        return list(self.cases(np.random.default_rng(0)))
+        return list(self.cases(np.random.default_rng(self.seed)))

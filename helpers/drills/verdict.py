@@ -29,6 +29,7 @@ class Verdict:
         mistake: the known mistake that gives the answer's own outputs, or None.
         certain: False where the mistake explains only a part of the failing cases.
         passed, total: cases that are right, and all.
+        failing: the numbers of the others.
         note: what is special about the case below.
         call: the smallest failing case as a call.
         got, expected: what came of it.
@@ -44,6 +45,7 @@ class Verdict:
     certain: bool = True
     passed: int = 0
     total: int = 0
+    failing: list[int] = field(default_factory=list)
     note: str = ""
     call: str = ""
     got: str = ""
@@ -56,7 +58,7 @@ class Verdict:
 def examine(drill: Drill, answer: Callable) -> Verdict:
     """Run an answer on a drill's cases and judge it. What the answer does harms nothing here."""
     cases, expectations = _prepared(drill)
-    if _is_stub(answer):
+    if is_stub(answer):
         return Verdict(drill.name, "awaiting")
     if complaint := _wrong_signature(drill, answer):
         return Verdict(drill.name, "wrong", complaint, total=len(cases))
@@ -88,7 +90,7 @@ def _prepared(drill: Drill) -> tuple[list[Case], list[list[Outcome]]]:
     return cases, right
 
 
-def _is_stub(answer: Callable) -> bool:
+def is_stub(answer: Callable) -> bool:
     """Whether the body does nothing: ``...``, ``pass``, a docstring, or ``return None``."""
     if not hasattr(answer, "__code__"):
         return False
@@ -160,6 +162,7 @@ def _describe(drill, answer, cases, got, expected, failing) -> Verdict:
         _sentence(_wrong(case, outcome, expected[number], _sizes(names, case.args))),
         passed=len(cases) - len(failing),
         total=len(cases),
+        failing=failing,
         note=case.note,
         call=f"{drill.name}({', '.join(show(argument) for argument in case.args)})",
         got=got_text,

@@ -102,6 +102,9 @@ def cases(rng):
     yield Case("more new tokens than in the cache", (7, 10))
     yield Case("fewer new tokens than in the cache", (3, 11))
     yield Case("an odd square", (9, 9))
+    for note, least in [("a random prompt", 2), ("a long random prompt", 12)]:
+        new, cached = rng.integers(least, 2 * least + 10), rng.integers(1, 20)
+        yield Case(note, (int(new), int(new + cached)))
 
 
 DRILL = Drill(

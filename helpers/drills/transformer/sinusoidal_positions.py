@@ -159,6 +159,9 @@ def cases(rng):
         yield Case(note, (length, width))
     yield Case("many positions", (50, 16), condition=10)
     yield Case("many columns, odd", (11, 65), condition=10)
+    for note, columns in [("a random even width", 0), ("a random odd width", 1)]:
+        length, pairs = rng.integers(8, 40), rng.integers(4, 30)
+        yield Case(note, (int(length), int(2 * pairs + columns)), condition=10)
 
 
 DRILL = Drill(
