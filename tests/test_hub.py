@@ -364,7 +364,7 @@ def test_without_root_it_says_so(monkeypatch):
     ],
 )
 def test_what_keeps_students_out_or_lets_them_in_is_named(path, mode, complaint):
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         course = Path(folder) / "course"
         for part in ("helpers", ".hub", "python"):

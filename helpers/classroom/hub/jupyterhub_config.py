@@ -14,8 +14,10 @@ HERE = Path(__file__).resolve().parent
 COURSE = HERE.parents[2]
 
 # ---- yours to change ---------------------------------------------------------------------------
-MEMORY = "4G"  # for each student: JupyterLab, all notebooks and what they start, together
-CORES = 2  # for each student; all students' together may be more than the server has
+# For each student: JupyterLab, all notebooks and what they start, together. The hungriest notebook,
+# 01, takes about 3 GB.
+MEMORY = "4G"
+CORES = 2  # for each student; all together may be more than the server has
 PORT = 8000
 # Two files, the certificate and its key. Without them passwords cross the network readable.
 CERTIFICATE = KEY = ""
