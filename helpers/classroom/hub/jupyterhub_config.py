@@ -14,8 +14,8 @@ HERE = Path(__file__).resolve().parent
 COURSE = HERE.parents[2]
 
 # ---- yours to change ---------------------------------------------------------------------------
-# For each student: JupyterLab, all notebooks and what they start, together. The hungriest notebook,
-# 01, takes about 3 GB.
+# For each student: JupyterLab, all notebooks and what they start, together. Notebook 01 alone was
+# seen to take 2.9 GB.
 MEMORY = "4G"
 CORES = 2  # for each student; all together may be more than the server has
 PORT = 8000
