@@ -72,8 +72,8 @@ lock: $(INSTALLED) ## write requirements.txt again; ARGS=--upgrade takes newer v
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url $(ARGS) pyproject.toml -o requirements.txt
 
-# nbgrader, and the package notebook that it brings, add menus to JupyterLab and a second to its
-# start. These settings of Jupyter switch that off.
+# nbgrader, and the package notebook that it brings, add menus to JupyterLab and two seconds to
+# its start. These settings of Jupyter switch that off.
 QUIET = helpers/classroom/jupyter
 
 $(INSTALLED): requirements.txt pyproject.toml $(wildcard $(QUIET)/*/*.json)

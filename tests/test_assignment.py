@@ -385,6 +385,12 @@ def test_check_needs_a_function():
         check(5)
 
 
+def test_marking_without_the_settings_of_the_course_gives_no_points(monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    with pytest.raises(RuntimeError, match=r"has not read the nbgrader_config\.py of this course"):
+        check(find("rnn_step").reference)
+
+
 # ---- all drills --------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", names())
 def test_every_drill_can_be_asked(name):

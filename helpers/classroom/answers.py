@@ -10,6 +10,7 @@ import ast
 import inspect
 import linecache
 import math
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -54,7 +55,12 @@ def check(answer: Callable, points: float = 1) -> float:
         TypeError: answer is no Python function.
         ValueError: no drill has its name.
         OSError: the function comes from no cell.
+        RuntimeError: nbgrader runs this while it marks, without the settings of `grading`.
     """
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        raise RuntimeError(
+            "nbgrader has not read the nbgrader_config.py of this course: start it in that folder"
+        )
     function = inspect.unwrap(answer)
     if not inspect.isfunction(function):
         raise TypeError(f"answer is {type(answer).__name__}: it should be a Python function")

@@ -5,6 +5,15 @@ code has changed in that kernel may say anything. Here no kernel is started. Of 
 the text of the answers is taken, and put into the assignment as it was released (`TakeAnswers`);
 then each answer is judged outside (`JudgeAnswers`), by cases made from the seeds in `SEEDS`, a file
 that only the teacher has.
+
+What remains possible:
+
+- An answer may be copied, from a neighbour or from the course, whose solutions any reader can open.
+  Digging one out of the judge's memory comes to the same.
+- Where the system has no Landlock (macOS, Linux before 5.13, some containers; `autograde` warns),
+  an answer runs with your rights but for writing to files: it can read your files, and delete them.
+  There, mark in a container or in an account that holds nothing else.
+- An answer may use a processor up to the drill's limit of time, and 4 GB of memory.
 """
 
 import json

@@ -173,6 +173,8 @@ def _limit(seconds: float) -> None:
     # Should the parent be killed, nobody else ends this process.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(int(seconds) + 5)
+    # Nor a child of this one that has left the group.
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 5,) * 2)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
