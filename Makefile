@@ -20,12 +20,16 @@ MAKE_VENV = yes
 .PHONY: $(INSTALLED)
 endif
 
+# The proxy of JupyterHub, and the last file that its installer writes.
+HUB = helpers/classroom/hub
+PROXY = $(HUB)/node_modules/.package-lock.json
+
 # Where `make wheels` has been, or its folder was copied to, an install needs no network.
 ifneq ($(wildcard wheels),)
 OFFLINE = PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels UV_OFFLINE=1 UV_FIND_LINKS=wheels
 endif
 
-.PHONY: help install lab test run bench lint assignment gpu wheels lock
+.PHONY: help install lab test run bench lint slides assignment hub gpu wheels lock
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -49,8 +53,14 @@ lint: $(INSTALLED) ## check the code, its format, and the notebooks' form
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest -q tests/test_notebooks.py
 
+slides: $(INSTALLED) ## export the slides of NOTEBOOK=03, or of all notebooks, to slides/
+	$(PY) -m helpers.classroom.slides $(NOTEBOOK) $(ARGS)
+
 assignment: $(INSTALLED) ## an nbgrader assignment: NOTEBOOK=03, DRILLS="rnn_step lstm_cell" to choose
 	$(PY) -m helpers.classroom.assignment $(NOTEBOOK) $(if $(DRILLS),--drills $(DRILLS)) $(ARGS)
+
+hub: $(INSTALLED) $(VENV)/compiled $(PROXY) ## start JupyterHub for a class: sudo make hub STUDENTS=students.txt
+	$(PY) -m helpers.classroom.hub.start $(if $(STUDENTS),--students='$(STUDENTS)') $(ARGS)
 
 gpu: $(INSTALLED) ## add NVIDIA's libraries for TensorFlow (Linux and WSL2)
 	$(PY) -m uv pip install --python $(PY) --no-build-isolation -r requirements.txt --editable '.[gpu]'
@@ -81,3 +91,13 @@ endif
 	@$(OFFLINE) $(PY) -m uv pip install --python $(PY) --quiet --no-deps --no-build-isolation --editable .
 	@mkdir -p $(VENV)/etc && cp -R $(QUIET) $(VENV)/etc
 	@echo '$(CURDIR)' > $@
+
+$(PROXY): $(HUB)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing. Debian, Ubuntu: apt install nodejs npm" >&2; exit 1; }
+	npm ci --prefix $(HUB) --ignore-scripts --no-audit --no-fund
+
+# Students cannot write into .venv: without its compiled files each of their kernels would compile
+# TensorFlow again, and throw it away.
+$(VENV)/compiled: $(INSTALLED)
+	$(PY) -m compileall -q -j 0 $(VENV)/lib
+	@touch $@

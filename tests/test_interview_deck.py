@@ -54,6 +54,16 @@ def test_new_cards_come_easy_ones_first_and_ten_a_day():
     assert len(due(datetime.now(UTC) + 2 * DAY)) == deck.NEW_A_DAY, "a new day, new cards"
 
 
+def test_a_subject_has_new_cards_of_its_own_and_more_on_request():
+    for question in due(datetime.now(UTC)):
+        rate(question.id, "easy")
+    assert due(datetime.now(UTC)) == []
+    assert {question.topic for question in due(datetime.now(UTC), "serving")} == {"serving"}
+    assert len(due(datetime.now(UTC), new=25)) == 25 - deck.NEW_A_DAY
+    with pytest.raises(ValueError, match="new is -1: it should be 0 or more"):
+        flashcards(new=-1)
+
+
 def test_due_cards_come_before_new_ones():
     question = bank.questions()[-1]
     rate(question.id, "again")

@@ -237,7 +237,7 @@ def test_a_session_of_another_version_is_left_out_named_and_kept(change, message
 def test_the_report_tells_points_minutes_and_what_to_read():
     one = sit(draw(minutes=20, seed=3), points=1)
     page = report(one)
-    assert page.startswith(f"<p><b>{one.score:.0%} of the points</b>") and "seed 3" in page
+    assert page.startswith(f"<p><b>{100 * one.score:.0f} % of the points</b>") and "seed 3" in page
     for item in one.items:
         for section in item.sections:
             assert (section.heading.split(",")[0] in page) == (item.score < 0.7), item.name

@@ -1,1 +1,1 @@
-"""What a teacher needs for a class."""
+"""What a teacher needs besides the notebooks."""

@@ -74,9 +74,12 @@ class _Item(int):
         self.stream.held -= 1
 
 
-def frequencies(counts: np.ndarray, calls: int, expected: np.ndarray) -> np.ndarray:
-    """How often something happened in so many calls, as shares of two digits; the expected share
-    itself where the difference is what chance explains: up to five standard deviations."""
-    share = counts / calls
-    chance = 5 * np.sqrt(expected * (1 - expected) / calls)
-    return np.where(np.abs(share - expected) <= chance, expected, share).round(2)
+def frequencies(counts: np.ndarray, calls: int, share: np.ndarray) -> list[str]:
+    """Whether things happened as often as they should in so many calls: a sign for each number of
+    the last axis, in a text for each row. "=" is right, up to five standard deviations of what
+    chance does; "+" is too often, "-" too rarely, "0" not once, though it should."""
+    off = counts - calls * share
+    chance = 5 * np.sqrt(calls * share * (1 - share))
+    wrong = np.where(counts == 0, "0", np.where(off > 0, "+", "-"))
+    signs = np.where(np.abs(off) <= chance, "=", wrong)
+    return ["".join(row) for row in np.atleast_2d(signs)]

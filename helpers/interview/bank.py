@@ -184,8 +184,8 @@ def section_numbers(section: Section) -> frozenset[str]:
     return frozenset(_numbers(section.text))
 
 
-# A figure in a name (float32, L6) is not a number; superscripts are powers of ten.
 FUNCTIONS = {name: getattr(math, name) for name in ("exp", "log", "log2", "sqrt")}
+# A figure in a name (float32, L6) is not a number; superscripts are powers of ten.
 NUMBER = re.compile(r"(?<![A-Za-z_\d.])\d+(?:\.\d+)?")
 THOUSANDS = re.compile(r"(?<=\d)[, ](?=\d{3}(?!\d))")
 

@@ -32,12 +32,19 @@ def schedule(events: Iterable[dict] | None = None) -> dict[str, Card]:
     return cards
 
 
-def due(now: datetime, topic: str | None = None) -> list[Question]:
+def due(now: datetime, topic: str | None = None, new: int = NEW_A_DAY) -> list[Question]:
     """The cards to answer now: the due ones, the longest due first, then today's new ones.
 
+    Args:
+        now: with its time zone.
+        topic: a file of the bank, which has its own new cards; None for all.
+        new: how many cards may be new in 24 hours.
+
     Raises:
-        ValueError: there is no such topic.
+        ValueError: there is no such topic, or new is negative.
     """
+    if new < 0:
+        raise ValueError(f"new is {new}: it should be 0 or more")
     every = bank.questions()
     topics = sorted({question.topic for question in every})
     if topic not in (None, *topics):
@@ -49,8 +56,9 @@ def due(now: datetime, topic: str | None = None) -> list[Question]:
         (question for question in known if cards[question.id].due <= now),
         key=lambda question: cards[question.id].due,
     )
-    new = sorted((question for question in asked if question.id not in cards), key=_first)
-    return again + new[: max(0, NEW_A_DAY - _begun(now))]
+    unseen = sorted((question for question in asked if question.id not in cards), key=_first)
+    begun = _begun(now, {question.id for question in asked})
+    return again + unseen[: max(0, new - begun)]
 
 
 def _first(question: Question) -> tuple:
@@ -58,12 +66,12 @@ def _first(question: Question) -> tuple:
     return question.difficulty, sum(map(ord, question.id)) % 101, question.id
 
 
-def _begun(now: datetime) -> int:
-    """How many cards were new in the last 24 hours."""
+def _begun(now: datetime, asked: set[str]) -> int:
+    """How many of these cards were new in the last 24 hours."""
     first: dict[str, datetime] = {}
     for event in logbook.events(logbook.CARD_KINDS):
         first.setdefault(event["drill"], datetime.fromisoformat(event["time"]))
-    return sum(time > now - timedelta(days=1) for time in first.values())
+    return sum(name in asked and time > now - timedelta(days=1) for name, time in first.items())
 
 
 def rate(question_id: str, rating: str) -> datetime:
@@ -98,27 +106,28 @@ def spoken(interval: timedelta) -> str:
     return f"{max(1, round(minutes))} min"
 
 
-def flashcards(topic: str | None = None, language: str = "en") -> "Deck":
+def flashcards(topic: str | None = None, language: str = "en", new: int = NEW_A_DAY) -> "Deck":
     """The cards that are due, one after the other, in the notebook.
 
     Args:
         topic: a file of the bank, "recurrent"; None for all.
         language: "en" or "zh"; the key l changes it.
+        new: how many cards may be new in 24 hours.
 
     Raises:
-        ValueError: there is no such topic or language.
+        ValueError: there is no such topic or language, or new is negative.
     """
-    return Deck(topic, language)
+    return Deck(topic, language, new)
 
 
 class Deck:
     """Shows one card after the other and keeps the ratings. All works by keys, typed into one box:
     space turns the card, 1 to 4 rate it, l changes the language."""
 
-    def __init__(self, topic: str | None = None, language: str = "en") -> None:
+    def __init__(self, topic: str | None, language: str, new: int) -> None:
         check_language(language)
-        due(datetime.now(UTC), topic)
-        self.topic, self.language = topic, language
+        due(datetime.now(UTC), topic, new)
+        self.topic, self.language, self.new = topic, language, new
         self.question: Question | None = None
         self.turned, self.answered = False, 0
 
@@ -168,7 +177,7 @@ class Deck:
         self._draw()
 
     def _next(self) -> None:
-        waiting = due(datetime.now(UTC), self.topic)
+        waiting = due(datetime.now(UTC), self.topic, self.new)
         self.question, self.turned = (waiting[0] if waiting else None), False
         self.waiting = len(waiting)
         self._draw()

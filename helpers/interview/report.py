@@ -13,7 +13,7 @@ def report(session: Session) -> str:
     """A finished session as HTML: a table of its items, and links for what went badly."""
     rows = "".join(
         f"<tr><td>{item.kind}</td><td>{inline(title(item, session.language))}</td>"
-        f"<td>{item.topic}</td><td>{item.score:.0%}</td>"
+        f"<td>{item.topic}</td><td>{100 * item.score:.0f} %</td>"
         f"<td>{item.seconds / 60:.1f} of {item.minutes:g}</td></tr>"
         for item in session.items
     )
@@ -22,8 +22,8 @@ def report(session: Session) -> str:
     )
     seed = "drawn for you" if session.seed is None else f"seed {session.seed}"
     return (
-        f"<p><b>{session.score:.0%} of the points</b> in {session.seconds / 60:.0f} of "
-        f"{session.minutes} minutes. {session.role}, {session.level}, {seed}.</p>"
+        f"<p><b>{100 * session.score:.0f} % of the points</b> in {session.seconds / 60:.0f} of "
+        f"{session.minutes} minutes. Role {session.role}, level {session.level}, {seed}.</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{_reading(session)}"
     )
 
@@ -41,7 +41,7 @@ def _reading(session: Session) -> str:
         return "<p>Nothing to read again: take the next level, or less time.</p>"
     links = {link(section): None for item in weak for section in item.sections}
     entries = "".join(f"<li>{entry}</li>" for entry in links)
-    return f"<p><b>Read next</b>, below {WEAK:.0%} of the points:</p><ul>{entries}</ul>"
+    return f"<p><b>Read next</b>, since below {100 * WEAK:.0f} %:</p><ul>{entries}</ul>"
 
 
 def picture(session: Session, every: list[Session]) -> bytes:
@@ -63,11 +63,11 @@ def picture(session: Session, every: list[Session]) -> bytes:
     values = [known.get(topic, 0.0) for topic in TOPICS]
     radar.plot([*angles, angles[0]], [*values, values[0]], color=COLOURS["blue"], label="so far")
     radar.fill(angles, values, color=COLOURS["blue"], alpha=0.15)
-    asked = [
-        (angle, today[topic]) for angle, topic in zip(angles, TOPICS, strict=True) if topic in today
-    ]
-    radar.plot(*zip(*asked, strict=True), "o", color=COLOURS["vermilion"], label="this time")
-    radar.set(xticks=angles, ylim=(0, 1), yticks=[0.5, 1], yticklabels=["50 %", "100 %"])
+    asked = [number for number, topic in enumerate(TOPICS) if topic in today]
+    reached = [today[topic] for topic in TOPICS if topic in today]
+    spots = [angles[number] for number in asked]
+    radar.plot(spots, reached, "o", color=COLOURS["vermilion"], clip_on=False, label="this time")
+    radar.set(xticks=angles, ylim=(0, 1), yticks=[0.5, 1], yticklabels=["50 %", ""])
     radar.set_xticklabels(TOPICS, fontsize=8)
     radar.set_title("Strong outside, weak or never asked inside", fontsize=9)
     radar.legend(loc="lower left", bbox_to_anchor=(-0.35, -0.12), fontsize=8, frameon=False)
@@ -77,7 +77,7 @@ def picture(session: Session, every: list[Session]) -> bytes:
     trend.set(
         xlabel="interview", ylabel="points, %", ylim=(0, 102), xticks=range(1, len(scores) + 1)
     )
-    trend.set_title(f"This time {scores[-1]:.0f} %", fontsize=9)
+    trend.set_title(f"Points of each interview; this one {scores[-1]:.0f} %", fontsize=9)
     png = BytesIO()
     figure.savefig(png, format="png")
     return png.getvalue()

@@ -224,7 +224,7 @@ class Room:
             check.value = number in item.ticked
             check.observe(self._tick, "value")
         if points:
-            page = answer(bank.find(item.name), language)
+            page = answer(bank.find(item.name), language, points=False)
             told = f'<div style="max-width: {WIDE}">{page}</div><p>Tick what you said:</p>'
             self.verdict.value = told
 

@@ -16,6 +16,8 @@ WORDS = {
         "wrong": "Often said, and wrong",
         "follow_ups": "What comes next",
         "sources": "Sources",
+        "colon": ":",
+        "stop": ".",
     },
     "zh": {
         "short": "30 秒回答",
@@ -25,6 +27,8 @@ WORDS = {
         "wrong": "常见的错误回答",
         "follow_ups": "接下来会问",
         "sources": "出处",
+        "colon": "：",
+        "stop": "。",
     },
 }
 
@@ -65,21 +69,24 @@ def interview_questions(notebook: str, language: str = "en") -> QuestionList:
     return QuestionList(sorted(found, key=lambda q: q.difficulty), language, notebook)
 
 
-def answer(question: Question, language: str, notebook: str = "") -> str:
-    """All that the bank has on a question, as HTML; links are as seen from ``notebook``."""
+def answer(question: Question, language: str, notebook: str = "", points: bool = True) -> str:
+    """All that the bank has on a question, as HTML; links are as seen from ``notebook``. Without
+    the points where they stand beside it, to be ticked."""
     text: Text = getattr(question, language)
     words = WORDS[language]
+    colon, stop = words["colon"], words["stop"]
     links = "; ".join(link(section, notebook) for section in question.sections)
     parts = [
-        f"<p><b>{words['short']}.</b> {inline(text.short)}</p>",
-        f"<p><b>{words['points']}:</b></p>{bullets(text.points)}",
-        f"<p><b>{words['wrong']}:</b> “{inline(text.wrong)}” {inline(text.why)}</p>",
-        f"<p>{words['shown']} {links}.</p>",
+        f"<p><b>{words['short']}{colon}</b> {inline(text.short)}</p>",
+        f"<p><b>{words['points']}{colon}</b></p>{bullets(text.points)}" if points else "",
+        f"<p><b>{words['wrong']}{colon}</b> “{inline(text.wrong)}” {inline(text.why)}</p>",
+        f"<p>{words['shown']} {links}{stop}</p>",
         f"<details><summary>{words['long']}</summary>{paragraphs(text.long)}</details>",
         f"<details><summary>{words['follow_ups']}</summary>{follow_ups(text)}</details>",
     ]
     if question.sources:
-        parts.insert(4, f"<p>{words['sources']}: {inline('; '.join(question.sources))}.</p>")
+        sources = inline("; ".join(question.sources))
+        parts.insert(4, f"<p>{words['sources']}{colon} {sources}{stop}</p>")
     return "".join(parts)
 
 
@@ -91,9 +98,11 @@ def follow_ups(text: Text) -> str:
 def link(section: Section, notebook: str = "") -> str:
     """A link to a section, as seen from a notebook."""
     address = section.address.removeprefix(f"{notebook}.ipynb")
-    # Another notebook opens beside this one, and an interview that is being held goes on.
+    # Another notebook opens beside this one, and an interview that is being held goes on. In a
+    # widget JupyterLab shows links as plain text.
     beside = "" if address.startswith("#") else ' target="_blank"'
-    return f'<a href="{html.escape(address)}"{beside}>{inline(section.label)}</a>'
+    style = ' style="text-decoration: underline"'
+    return f'<a href="{html.escape(address)}"{beside}{style}>{inline(section.label)}</a>'
 
 
 def bullets(items: list[str] | tuple[str, ...]) -> str:

@@ -134,8 +134,8 @@ def no_way_from_the_left(first, second):
 
 
 def no_way_from_above(first, second):
-    """Your minimum leaves out the neighbour above, so nothing is ever deleted but at the start.
-    There are three neighbours: above, left, and above left."""
+    """An item of `first` can be deleted only in front in yours: the way down, from the entry above,
+    is missing. A deletion is one of the three edits: take it into the minimum."""
     return no_way_from_the_left(second, first)
 
 

@@ -150,8 +150,8 @@ def weights_of_the_epoch_after(train_epoch, validation_loss, max_epochs, patienc
 
 
 def judged_by_the_training_loss(train_epoch, validation_loss, max_epochs, patience):
-    """You judge the epochs by their training loss. It falls as long as you train, over-fitting
-    included: the validation loss says when to stop."""
+    """You go by the training loss, or by none at all. It falls as long as you train, over-fitting
+    included, so the last epoch always wins: the validation loss says when to stop."""
     best_loss, best_weights, best_epoch = np.inf, [], 0
     for epoch in range(1, max_epochs + 1):
         weights, loss = train_epoch()
