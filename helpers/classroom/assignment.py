@@ -24,7 +24,7 @@ from tqdm import tqdm
 from helpers.classroom.answers import POINTS, new_cases
 from helpers.classroom.grading import SEEDS
 from helpers.drills import LEVELS, Task
-from helpers.drills.judge import find, judge
+from helpers.drills.judge import find, judge, names
 from helpers.drills.spec import Drill
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -48,11 +48,13 @@ other cases of the same kind; an answer that is right in a part of them gets a p
 - `hint("NAME")` from `helpers.drills` helps, and costs no points here."""
 
 
-def shown_drills(notebook: Path) -> list[str]:
-    """The drills that a notebook shows, in its order."""
+def drills_of(notebook: Path) -> list[str]:
+    """The drills that a notebook shows, in its order; if it shows none, those that it teaches."""
     cells = nbformat.read(notebook, as_version=4).cells
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    return list(dict.fromkeys(re.findall(r'^(?:drill|program)\("(\w+)"\)', code, re.MULTILINE)))
+    shown = re.findall(r'^(?:drill|program)\("(\w+)"\)', code, re.MULTILINE)
+    taught = (name for name in names() if find(name).taught_in.startswith(f"{notebook.stem},"))
+    return list(dict.fromkeys(shown or taught))
 
 
 def write_assignment(notebook: Path, drills: list[str], course: Path) -> Path:
@@ -221,15 +223,13 @@ def main() -> None:
     """The command line of ``make assignment``."""
     parser = argparse.ArgumentParser(prog="make assignment", description=__doc__)
     parser.add_argument("notebook", help="its number, or the beginning of its name")
-    parser.add_argument("--drills", nargs="+", help="those to ask; else those that it shows")
+    parser.add_argument("--drills", nargs="+", help="those to ask; else the notebook's")
     parser.add_argument("--course", type=Path, default=Path("classroom"), help="nbgrader's folder")
     arguments = parser.parse_args()
     found = sorted(NOTEBOOKS.glob(f"{glob.escape(arguments.notebook)}*.ipynb"))
     if len(found) != 1:
         parser.error(f"notebook is {arguments.notebook!r}: it should name one of {_names()}")
-    drills = arguments.drills or shown_drills(found[0])
-    if not drills:
-        parser.error(f"{found[0].name} shows no drills: name some with DRILLS")
+    drills = arguments.drills or drills_of(found[0])
     try:
         path = write_assignment(found[0], drills, arguments.course)
     except (ValueError, FileExistsError) as error:
