@@ -100,4 +100,5 @@ $(PROXY): $(HUB)/package-lock.json
 # TensorFlow again, and throw it away.
 $(VENV)/compiled: $(INSTALLED)
 	$(PY) -m compileall -q -j 0 $(VENV)/lib
+	@chmod -R o-w $(VENV)  # uv leaves a lock that everybody may write
 	@touch $@
