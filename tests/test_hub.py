@@ -386,6 +386,14 @@ def test_make_hub_starts_it_with_the_students_and_hands_arguments_on():
     )
 
 
+def test_make_hub_closes_to_others_what_the_installer_leaves_open():
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    command = ["make", "--dry-run", "--always-make", "hub"]
+    said = subprocess.check_output(command, cwd=ROOT, env=env, text=True)
+    installed, closed = said.index("uv pip install"), said.index("chmod -R o-w .venv")
+    assert installed < closed < said.index("-m helpers.classroom.hub.start")
+
+
 # ---- Kubernetes --------------------------------------------------------------------------------
 VALUES = yaml.safe_load((HUB / "values.yaml").read_text(encoding="utf-8"))
 
