@@ -1,7 +1,5 @@
 """What several test files need."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +7,6 @@ import nbformat
 import pytest
 from hypothesis import settings
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-
-# Tests, and the notebooks that they run, leave the user's own progress in the drills alone.
-os.environ["COURSE_PROGRESS"] = str(Path(tempfile.mkdtemp()) / "progress.sqlite3")
 
 # A slow machine is no failure.
 settings.register_profile("course", deadline=None)
