@@ -361,6 +361,7 @@ def test_without_root_it_says_so(monkeypatch):
         ("helpers", 0o757, r"students can change .*/helpers: chmod -R o-w"),
         ("python", 0o750, r"students cannot enter .*/python: make .venv with the system's Python"),
         (".hub", 0o700, "^None$"),
+        ("classroom", 0o700, "students could read .*/classroom, with its solutions"),
     ],
 )
 def test_what_keeps_students_out_or_lets_them_in_is_named(path, mode, complaint):
@@ -370,6 +371,8 @@ def test_what_keeps_students_out_or_lets_them_in_is_named(path, mode, complaint)
         for part in ("helpers", ".hub", "python"):
             (course / part).mkdir(parents=True)
         (course / "helpers/text.py").touch()
+        if path == "classroom":
+            (course / path).mkdir()
         os.chmod(course / path, mode)
         found = start.find_obstacle(course, course / "python")
     assert re.search(complaint, str(found)), found

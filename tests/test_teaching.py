@@ -107,7 +107,9 @@ def test_every_trouble_has_its_cure(number):
 def test_homework_names_drills_an_assignment_and_an_open_task_with_its_rubric(number):
     first, second, third = part(number, "Homework").strip().splitlines()
     assert re.match(r"- Drills: .*`\w+` \((easy|middling|hard), \d+ min\)", first)
-    assert f"`make assignment NOTEBOOK={number}`" in second
+    listed = re.findall(r"`(\w+)` \((?:easy|middling|hard)", first)
+    command = re.match(rf'- `make assignment NOTEBOOK={number} DRILLS="?([\w ]+)"?`', second)
+    assert command[1].split() == listed
     assert re.match(r"- Open task \(.+\): ", third)
     levels = re.findall(r"^- \*\*(\d)\*\*: .+$", part(number, "Rubric"), re.MULTILINE)
     assert levels == ["4", "3", "2", "1"]

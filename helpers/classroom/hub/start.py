@@ -34,6 +34,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 COURSE = HERE.parents[2]
 STATE = COURSE / ".hub"
+ASSIGNMENTS = "classroom"  # where `make assignment` puts them
 GROUPS = ("students", "teachers")  # as in jupyterhub_config.py
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another
 
@@ -141,6 +142,11 @@ def find_obstacle(course: Path, python: Path) -> str | None:
         for step in (*reversed(folder.parents), folder):
             if _as_nobody("test", "-x", step).returncode:
                 return f"students cannot enter {step}: {remedy}"
+    if (course / ASSIGNMENTS).exists():
+        return (
+            f"students could read {course / ASSIGNMENTS}, with its solutions and hidden cases: move "
+            "it to a folder that is closed to others, and name that with --course"
+        )
     for test, remedy in (
         (("!", "-readable"), "students cannot read {}: chmod -R o+rX ."),
         (("-writable",), "students can change {}: chmod -R o-w ."),
