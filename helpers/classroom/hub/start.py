@@ -144,8 +144,8 @@ def find_obstacle(course: Path, python: Path) -> str | None:
                 return f"students cannot enter {step}: {remedy}"
     if (course / ASSIGNMENTS).exists():
         return (
-            f"students could read {course / ASSIGNMENTS}, with its solutions and hidden cases: move "
-            "it to a folder that is closed to others, and name that with --course"
+            f"students could read {course / ASSIGNMENTS}, with its solutions and hidden cases: "
+            "move it to a folder that is closed to others, and name that with --course"
         )
     for test, remedy in (
         (("!", "-readable"), "students cannot read {}: chmod -R o+rX ."),
