@@ -146,9 +146,9 @@ def _normalise(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
+            data = output.get("data", {})
             # The number of a widget that is gone: JupyterLab would show "model not found" instead
             # of the text beside it, and it differs from run to run.
-            data = output.get("data", {})
             if "text/plain" in data:
                 data.pop("application/vnd.jupyter.widget-view+json", None)
             if "image/png" in data:

@@ -154,6 +154,7 @@ class Deck:
         switch = widgets.Button(description="中文 / English (l)", layout=flat)
         switch.on_click(lambda _: self._press("l"))
         self._next()
+        self._draw()
         parts = [self.keys, self.turn, *self.ratings, switch]
         row = widgets.HBox(parts, layout={"flex_flow": "row wrap"})
         return widgets.VBox([self.head, self.face, row])
@@ -180,7 +181,6 @@ class Deck:
         waiting = due(datetime.now(UTC), self.topic, self.new)
         self.question, self.turned = (waiting[0] if waiting else None), False
         self.waiting = len(waiting)
-        self._draw()
 
     def _draw(self) -> None:
         self.head.value = f"<p>{self.waiting} waiting, {self.answered} answered</p>" + "".join(
@@ -197,7 +197,7 @@ class Deck:
                 f"<b>{inline(text.question)}</b></p>{back}</div>"
             )
         self.turn.disabled = self.turned or self.question is None
-        after = intervals(self.question.id, datetime.now(UTC)) if self.question else {}
+        after = intervals(self.question.id, datetime.now(UTC)) if self.turned else {}
         for number, (name, button) in enumerate(zip(RATINGS, self.ratings, strict=True), start=1):
             button.disabled = not self.turned
             shown = f" · {spoken(after[name])}" if self.turned else ""
