@@ -44,6 +44,10 @@ class Text:
     wrong: str
     why: str
 
+    def next_questions(self) -> list[str]:
+        """The follow-ups with their answers, each in a line."""
+        return [f"{asked} — {answer}" for asked, answer in self.follow_ups]
+
     def spoken(self) -> str:
         """All that answers the question, as one text."""
         parts = [*self.points, self.short, self.long, self.wrong, self.why]

@@ -109,8 +109,7 @@ class Item:
     def points(self, language: str) -> list[str]:
         """What a full answer says; in a design question what comes next counts too."""
         text: bank.Text = getattr(bank.find(self.name), language)
-        more = [f"{asked} — {answer}" for asked, answer in text.follow_ups]
-        return [*text.points, *(more if self.kind == "design" else [])]
+        return [*text.points, *(text.next_questions() if self.kind == "design" else [])]
 
     @property
     def score(self) -> float:

@@ -92,7 +92,7 @@ def answer(question: Question, language: str, notebook: str = "", points: bool =
 
 def follow_ups(text: Text) -> str:
     """What an interviewer asks next, each with its answer."""
-    return bullets([f"{asked} — {answered}" for asked, answered in text.follow_ups])
+    return bullets(text.next_questions())
 
 
 def link(section: Section, notebook: str = "") -> str:
